@@ -1,0 +1,3 @@
+"""Encrypted backups that any rsync can pull."""
+
+__version__ = "0.1.0"
