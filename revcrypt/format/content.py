@@ -1,0 +1,151 @@
+"""Sealing and opening of file content, a run of blocks at a time.
+
+A run is any number of consecutive blocks of one file. Whatever seals it stays behind
+`AesSiv.seal_run`, because handing blocks over one by one costs more than the cipher.
+On disk a block is nonce, then ciphertext and tag in the order of the cipher. Associated
+data is the block number (8 bytes, big-endian) and the file id; a lone value (symlink
+target, xattr) is a block with eight zero bytes instead. (Format specification,
+sections 3.1, 3.2, 5.1 and 6.2.)
+"""
+
+from abc import ABC, abstractmethod
+from enum import Enum
+from struct import pack, unpack
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher as RawCipher
+from cryptography.hazmat.primitives.ciphers.aead import (
+    AESGCM,
+    AESSIV,
+    ChaCha20Poly1305,
+)
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+
+from revcrypt.errors import AuthenticationError
+from revcrypt.format.derive import FileIds
+from revcrypt.format.sizes import BLOCK_SIZE
+
+_VALUE_AD = bytes(8)
+
+
+class ContentCipher(ABC):
+    """Opens what was sealed under one content key."""
+
+    nonce_size = 16
+    overhead = 32
+
+    @abstractmethod
+    def _open(self, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
+        """Return the plaintext; raises `InvalidTag`."""
+
+    def open_run(
+        self, file_id: bytes, first: int, ciphertext: bytes, *, holes: bool
+    ) -> bytes:
+        """Return the plaintext of the blocks from number *first* on.
+
+        With *holes*, a full block of zero bytes is taken for 4096 zero bytes, without
+        authentication. Raises `AuthenticationError` with the first bad block.
+        """
+        parts = []
+        cipher_block = BLOCK_SIZE + self.overhead
+        for index, start in enumerate(range(0, len(ciphertext), cipher_block)):
+            block = ciphertext[start : start + cipher_block]
+            if holes and len(block) == cipher_block and not any(block):
+                parts.append(bytes(BLOCK_SIZE))
+                continue
+            number = first + index
+            try:
+                parts.append(self._open_block(block, number.to_bytes(8) + file_id))
+            except InvalidTag:
+                message = f"block {number} does not authenticate"
+                raise AuthenticationError(message) from None
+        return b"".join(parts)
+
+    def open_value(self, sealed: bytes) -> bytes:
+        """Return the plaintext of a lone value; raises `AuthenticationError`."""
+        try:
+            return self._open_block(sealed, _VALUE_AD) if sealed else b""
+        except InvalidTag:
+            raise AuthenticationError("the value does not authenticate") from None
+
+    def _open_block(self, block: bytes, associated_data: bytes) -> bytes:
+        nonce = block[: self.nonce_size]
+        # An all-zero nonce is what data that was never written looks like, and a
+        # block without payload is one that no writer makes.
+        if len(block) <= self.overhead or not any(nonce):
+            raise InvalidTag
+        return self._open(nonce, block[self.nonce_size :], associated_data)
+
+
+class AesSiv(ContentCipher):
+    """AES-SIV-512 (RFC 5297): deterministic, the only cipher that also seals."""
+
+    def __init__(self, key: bytes) -> None:
+        self._siv = AESSIV(key)
+
+    def _open(self, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
+        return self._siv.decrypt(sealed, [associated_data, nonce])
+
+    def seal_run(self, ids: FileIds, first: int, plaintext: bytes) -> bytes:
+        """Return the blocks of *plaintext*, which starts at block number *first*."""
+        parts: list[bytes] = []
+        seal = self._siv.encrypt
+        file_id = ids.file_id
+        for index, start in enumerate(range(0, len(plaintext), BLOCK_SIZE)):
+            number = first + index
+            nonce = ids.nonce(number)
+            ad = [number.to_bytes(8) + file_id, nonce]
+            parts += nonce, seal(plaintext[start : start + BLOCK_SIZE], ad)
+        return b"".join(parts)
+
+    def seal_value(self, nonce: bytes, plaintext: bytes) -> bytes:
+        """Return the sealed form of a lone value; empty stays empty."""
+        if not plaintext:
+            return b""
+        return nonce + self._siv.encrypt(plaintext, [_VALUE_AD, nonce])
+
+
+class AesGcm(ContentCipher):
+    """AES-256-GCM with 16-byte nonces: the default of forward directories."""
+
+    def __init__(self, key: bytes) -> None:
+        self._gcm = AESGCM(key)
+
+    def _open(self, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
+        return self._gcm.decrypt(nonce, sealed, associated_data)
+
+
+class XChaCha20Poly1305(ContentCipher):
+    """XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03)."""
+
+    nonce_size = 24
+    overhead = 40
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def _open(self, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
+        aead = ChaCha20Poly1305(hchacha20(self._key, nonce[:16]))
+        return aead.decrypt(bytes(4) + nonce[16:], sealed, associated_data)
+
+
+def hchacha20(key: bytes, nonce: bytes) -> bytes:
+    """Return the 32-byte sub-key of *key* for a 16-byte *nonce*.
+
+    One ChaCha20 block is the permutation of its input plus that input (RFC 8439,
+    section 2.3); HChaCha20 is eight words of the permutation alone. Subtracting the
+    known input from the key stream gives them without an own permutation.
+    """
+    stream = RawCipher(ChaCha20(key, nonce), None).encryptor().update(bytes(64))
+    words = unpack("<16I", stream)
+    known = unpack("<4I", b"expand 32-byte k") + unpack("<4I", nonce)
+    output = words[:4] + words[12:]
+    return pack("<8I", *((a - b) & 0xFFFF_FFFF for a, b in zip(output, known)))
+
+
+class Cipher(Enum):
+    """The content ciphers of the format."""
+
+    AES_GCM = AesGcm
+    AES_SIV = AesSiv
+    XCHACHA20_POLY1305 = XChaCha20Poly1305
