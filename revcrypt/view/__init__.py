@@ -1,0 +1,1 @@
+"""Views of a directory tree: synchronous I/O, no FUSE and no trio."""

@@ -1,0 +1,105 @@
+"""Open files: what the files of both views share."""
+
+import os
+import time
+from errno import EOPNOTSUPP
+from threading import Lock
+
+from revcrypt.errors import SourceChangedError
+from revcrypt.view.nodes import Attrs
+
+_QUIET_NS = 2_000_000_000
+"""More than the coarsest timestamp of a Linux filesystem, FAT's two seconds."""
+
+
+class BytesFile:
+    """An open virtual file."""
+
+    quiet = True
+
+    def __init__(self, path: bytes, content: bytes, attrs: Attrs) -> None:
+        self.path = path
+        self.stamp: object = content
+        self._content = content
+        self._attrs = attrs
+
+    @property
+    def size(self) -> int:
+        """Bytes to be served."""
+        return len(self._content)
+
+    def freeze(self, size: int) -> None:
+        """Serve only the first *size* bytes."""
+        self._content = self._content[:size]
+
+    def attrs(self) -> Attrs:
+        """Return the attributes."""
+        return self._attrs
+
+    def read(self, offset: int, size: int, *, nowait: bool) -> bytes:  # noqa: ARG002
+        """Return *size* bytes from *offset*, fewer only at the end."""
+        return self._content[offset : offset + size]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class SourceFile:
+    """A file of the source, read through a descriptor that is owned by this object.
+
+    Reads are safe from several threads; a lock lets one in at a time.
+    """
+
+    def __init__(self, path: bytes, fd: int, status: os.stat_result) -> None:
+        self.path = path
+        self._fd = fd
+        self._lock = Lock()
+        changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
+        self.quiet = abs(time.time_ns() - changed_ns) > _QUIET_NS
+
+    def read(self, offset: int, size: int, *, nowait: bool) -> bytes:
+        """Return *size* bytes from *offset*, fewer only at the end of the file.
+
+        With *nowait*, raises `BlockingIOError` instead of waiting for a disk or for
+        another reader. Raises `SourceChangedError` if the file has become shorter.
+        """
+        if not self._lock.acquire(blocking=not nowait):
+            raise BlockingIOError
+        try:
+            return self._read(offset, size, nowait)
+        finally:
+            self._lock.release()
+
+    def _read(self, offset: int, size: int, nowait: bool) -> bytes:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        # The number may be another file's by the time of a late call.
+        fd, self._fd = self._fd, -1
+        os.close(fd)
+
+    def _pread(self, size: int, offset: int, nowait: bool) -> bytes:
+        """Read exactly *size* bytes of the source."""
+        if nowait:
+            buffer = bytearray(size)
+            # Part of it may be cached and part not, so that a short count says nothing.
+            if _preadv_nowait(self._fd, buffer, offset) != size:
+                raise BlockingIOError
+            return bytes(buffer)
+        data = os.pread(self._fd, size, offset)
+        while len(data) < size:
+            more = os.pread(self._fd, size - len(data), offset + len(data))
+            if not more:
+                raise SourceChangedError("the file has become shorter while it was read")
+            data += more
+        return data
+
+
+def _preadv_nowait(fd: int, buffer: bytearray, offset: int) -> int:
+    try:
+        return os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
+    except OSError as error:
+        if error.errno != EOPNOTSUPP:
+            raise
+        return -1  # This filesystem cannot tell whether it would have to wait.

@@ -1,0 +1,80 @@
+"""Names of recently seen directories, so that each is encrypted once, in one pass.
+
+A name's cipher form is a pure function of key and directory, so an entry can never be
+wrong; whether the file exists is for the caller to find out.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from revcrypt.format.names import NameCipher
+
+MAX_NAMES = 65_536
+"""Names to keep over all directories; the latest directory stays, however large."""
+
+
+class DirNames:
+    """The names in one directory as far as they are known."""
+
+    __slots__ = ("_cipher", "full", "iv", "plain", "shown", "weight")
+
+    def __init__(self, cipher: NameCipher, iv: bytes) -> None:
+        self._cipher = cipher
+        self.iv = iv
+        self.shown: dict[bytes, bytes] = {}
+        """Plain name -> directory entry of the view."""
+        self.plain: dict[bytes, bytes] = {}
+        """Directory entry of the view -> plain name."""
+        self.full: dict[bytes, bytes] = {}
+        """Hashed directory entry -> full cipher name."""
+        self.weight = 0
+
+    def add(self, plain_names: Sequence[bytes]) -> None:
+        """Encrypt those of *plain_names* that are not known yet."""
+        new = [name for name in plain_names if name not in self.shown]
+        for name, cipher_name in zip(new, self._cipher.encrypt(new, self.iv)):
+            shown = self._cipher.shown(cipher_name)
+            self.shown[name] = shown
+            self.plain[shown] = name
+            if shown != cipher_name:
+                self.full[shown] = cipher_name
+
+    def decrypt(self, entry: bytes) -> bytes | None:
+        """Return the plain name of an entry that is not hashed, or None."""
+        plain = self.plain.get(entry)
+        if plain is None:
+            [plain] = self._cipher.decrypt([entry], self.iv)
+            # A name that should be hashed does not exist in its full form.
+            if plain is None or self._cipher.shown(entry) != entry:
+                return None
+            self.shown[plain] = entry
+            self.plain[entry] = plain
+        return plain
+
+
+class NameCache:
+    """The `DirNames` of recent directories, by cipher path."""
+
+    def __init__(self, cipher: NameCipher) -> None:
+        self._cipher = cipher
+        self._directories: OrderedDict[bytes, DirNames] = OrderedDict()
+        self._weight = 0
+
+    def names(self, cipher_path: bytes, iv: bytes) -> DirNames:
+        """Return the names of the directory at *cipher_path*."""
+        names = self._directories.get(cipher_path)
+        if names is not None:
+            self._directories.move_to_end(cipher_path)
+            return names
+        if self._directories:
+            self._weigh(next(reversed(self._directories.values())))
+        while self._weight > MAX_NAMES:
+            self._weight -= self._directories.popitem(last=False)[1].weight
+        names = self._directories[cipher_path] = DirNames(self._cipher, iv)
+        return names
+
+    def _weigh(self, names: DirNames) -> None:
+        """Account for what has come since; only the latest directory grows much."""
+        weight = len(names.shown) + 1
+        self._weight += weight - names.weight
+        names.weight = weight

@@ -1,0 +1,284 @@
+"""ReverseView: a plain tree seen as ciphertext, the same on every mount.
+
+(Format specification, sections 3.5, 4.5 to 4.7, 5 and 6. Where this view differs from
+gocryptfs on purpose: hard links, block counts, virtual files, the config.)
+"""
+
+import logging
+import os
+from errno import ENAMETOOLONG, ENOENT
+from stat import S_IFDIR, S_IFREG, S_ISDIR, S_ISLNK, S_ISREG
+
+from revcrypt.errors import BadNameError, NoAttributeError
+from revcrypt.format import derive
+from revcrypt.format.names import (
+    CONFIG_NAME,
+    DIR_IV_NAME,
+    NAME_FILE_SUFFIX,
+    NAME_MAX,
+    ZERO_IV,
+    EntryKind,
+    entry_kind,
+)
+from revcrypt.format.sizes import cipher_size
+from revcrypt.format.volume import Volume
+from revcrypt.view.files import BytesFile
+from revcrypt.view.name_cache import DirNames, NameCache
+from revcrypt.view.nodes import (
+    Attrs,
+    Child,
+    EmptyDirNode,
+    Node,
+    OpenFile,
+    VirtualNode,
+)
+from revcrypt.view.reverse_file import ReverseFile
+from revcrypt.view.shown_config import ShownConfig
+from revcrypt.view.source import Source
+from revcrypt.view.tree import ACL_NAMES, TreeView
+
+LINK_MAX = 4095
+"""The longest target that the kernel takes from FUSE."""
+
+log = logging.getLogger(__name__)
+
+
+class ReverseView(TreeView):
+    """The encrypted view of *source* under *volume*, an AES-SIV volume.
+
+    *config* is shown as `gocryptfs.conf` in the root.
+    """
+
+    def __init__(
+        self, source: Source, volume: Volume, config: ShownConfig | None
+    ) -> None:
+        super().__init__(source)
+        self._volume = volume
+        self._plaintext_names = volume.features.plaintext_names
+        self._dir_iv = volume.features.dir_iv and not self._plaintext_names
+        self._config = config
+        self._names = NameCache(volume.names)
+
+    def cipher_path(self, node: Node) -> bytes:
+        """Return the path of *node* in the view."""
+        return node.shown_path()
+
+    # Names
+
+    def lookup(self, parent: Node, shown_name: bytes) -> tuple[Node, Attrs]:
+        """Find an entry of a directory."""
+        return self.child(parent, self._resolve(parent, shown_name))
+
+    def _resolve(self, parent: Node, shown: bytes) -> Child:
+        if self._is_config(parent, shown):
+            return Child(shown, b"")
+        if self._plaintext_names:
+            return self._real(parent, shown, shown)
+        names = self._names_in(parent)
+        if self._dir_iv and shown == DIR_IV_NAME:
+            return Child(shown, b"", names.iv)
+        match entry_kind(shown):
+            case EntryKind.SHORT:
+                return self._real(parent, shown, names.decrypt(shown))
+            case EntryKind.LONG:
+                return self._real(parent, shown, self._find(parent, names, shown))
+            case EntryKind.NAME_FILE:
+                entry = shown.removesuffix(NAME_FILE_SUFFIX)
+                plain = self._find(parent, names, entry)
+                owner = self._real(parent, entry, plain)
+                return Child(shown, owner.backing_name, names.full[entry])
+
+    def _real(self, parent: Node, shown: bytes, plain: bytes | None) -> Child:
+        if (
+            plain is None
+            or isinstance(parent, EmptyDirNode)
+            or self._is_hidden(parent, plain)
+        ):
+            raise FileNotFoundError(ENOENT, "no such entry")
+        return Child(shown, plain)
+
+    def _find(self, parent: Node, names: DirNames, entry: bytes) -> bytes | None:
+        """Return the plain name of a hashed entry, if it exists."""
+        if entry not in names.plain and not isinstance(parent, EmptyDirNode):
+            names.add(self.source.names(parent))
+        return names.plain.get(entry)
+
+    def _names_in(self, directory: Node) -> DirNames:
+        path = self.cipher_path(directory)
+        iv = derive.dir_iv(path) if self._dir_iv else ZERO_IV
+        return self._names.names(path, iv)
+
+    def _is_config(self, parent: Node, shown: bytes) -> bool:
+        return shown == CONFIG_NAME and parent is self.root and self._config is not None
+
+    def _is_hidden(self, parent: Node, plain: bytes) -> bool:
+        """Tell whether an entry of the source has no place in the view."""
+        return (
+            self._config is not None
+            and parent is self.root
+            and (
+                plain == self._config.hides
+                or (self._plaintext_names and plain == CONFIG_NAME)
+            )
+        )
+
+    def entries(self, node: Node) -> list[Child]:
+        """Return a snapshot: entries of the source in its order, then virtual files."""
+        plain = [] if isinstance(node, EmptyDirNode) else self.source.names(node)
+        plain = [name for name in plain if not self._is_hidden(node, name)]
+        if self._plaintext_names:
+            children = [Child(name, name) for name in plain]
+        else:
+            children = self._list_encrypted(node, plain)
+        if self._is_config(node, CONFIG_NAME):
+            children.append(Child(CONFIG_NAME, b""))
+        return children
+
+    def _list_encrypted(self, node: Node, plain: list[bytes]) -> list[Child]:
+        names = self._names_in(node)
+        names.add(plain)
+        children = [Child(names.shown[name], name) for name in plain]
+        virtual = [
+            Child(shown + NAME_FILE_SUFFIX, name, names.full[shown])
+            for shown, name, _ in children
+            if shown in names.full
+        ]
+        if self._dir_iv:
+            children.append(Child(DIR_IV_NAME, b"", names.iv))
+        return children + virtual
+
+    # Nodes and attributes
+
+    def child(self, parent: Node, child: Child) -> tuple[Node, Attrs]:
+        """Turn an entry of a listing into a node."""
+        shown, plain, content = child
+        if content is not None:
+            node: Node = VirtualNode(parent, plain, shown, content)
+            return node, self.attrs(node)
+        if self._is_config(parent, shown):
+            assert self._config is not None
+            content, status = self._config.read()
+            node = VirtualNode(parent, b"", shown, content)
+            return node, self._status_attrs(node, status)
+        if self.is_own_mount(parent, plain):
+            node = EmptyDirNode(parent, plain, shown)
+            return node, self.attrs(node)
+        status = self.source.stat_entry(parent, plain)
+        node = self._make_node(parent, plain, shown, status)
+        return node, self._status_attrs(node, status)
+
+    def attrs(self, node: Node) -> Attrs:
+        """Return the attributes of *node* as of now."""
+        if isinstance(node, EmptyDirNode):
+            assert node.parent is not None
+            mode = S_IFDIR | 0o555
+            return self.attrs(node.parent)._replace(inode=node.inode, mode=mode, nlink=2)
+        if not isinstance(node, VirtualNode):
+            return self._status_attrs(node, self.source.stat(node))
+        assert node.parent is not None
+        if self._is_config(node.parent, node.shown_name):
+            assert self._config is not None
+            node.content, status = self._config.read()
+            return self._status_attrs(node, status)
+        return self._virtual_attrs(node, node.parent)
+
+    def _virtual_attrs(self, node: VirtualNode, parent: Node) -> Attrs:
+        """Return the attributes of a file that follows its owner."""
+        if node.backing_name:
+            status = self.source.stat_entry(parent, node.backing_name)
+            owner = self._status_attrs(node, status)
+        else:
+            owner = self.attrs(parent)
+        return owner._replace(
+            inode=node.inode,
+            generation=0,
+            mode=S_IFREG | 0o444,
+            nlink=1,
+            rdev=0,
+            size=len(node.content),
+            blocks=1,
+        )
+
+    def _status_attrs(self, node: Node, status: os.stat_result) -> Attrs:
+        size, blocks = status.st_size, status.st_blocks
+        if isinstance(node, VirtualNode):
+            size, blocks = len(node.content), 1
+        elif S_ISREG(status.st_mode):
+            # Ciphertext has no holes, whatever the source has: programs that look for
+            # holes would otherwise leave out the header.
+            size = cipher_size(size)
+            blocks = -(-size // 512)
+        elif S_ISLNK(status.st_mode):
+            # procfs and some others give no size.
+            size = size or len(self.source.readlink(node))
+            size = self._volume.sealed_link_size(size)
+        return self._attrs_of(node, status, size, blocks)
+
+    def _derivation_path(self, node: Node, status: os.stat_result) -> bytes:
+        """Return what the ids and nonces of an object are derived from."""
+        if status.st_nlink > 1 and not S_ISDIR(status.st_mode):
+            return derive.linked_path(node.device.tag, node.source_inode)
+        return self.cipher_path(node)
+
+    # Content
+
+    def readlink(self, node: Node) -> bytes:
+        """Return the encrypted target of a symlink."""
+        status = self.source.stat(node)
+        nonce = derive.symlink_nonce(self._derivation_path(node, status))
+        target = self._volume.seal_link(nonce, self.source.readlink(node))
+        if len(target) > LINK_MAX:
+            raise OSError(ENAMETOOLONG, "the encrypted link target is too long")
+        return target
+
+    def open(self, node: Node) -> OpenFile:
+        """Open a regular file; its ciphertext stays consistent while it is written."""
+        path = self.cipher_path(node)
+        if isinstance(node, VirtualNode):
+            attrs = self.attrs(node)
+            return BytesFile(path, node.content, attrs)
+        fd, status = self.source.open_file(node)
+        return ReverseFile(
+            path,
+            fd,
+            status,
+            cipher=self._volume.sealer,
+            ids=derive.file_ids(self._derivation_path(node, status)),
+            attrs=lambda status: self._status_attrs(node, status),
+        )
+
+    # Extended attributes
+
+    def list_xattrs(self, node: Node) -> list[bytes]:
+        """Return the encrypted names of the extended attributes of *node*."""
+        if isinstance(node, VirtualNode | EmptyDirNode):
+            return []
+        mode = self.source.stat(node).st_mode
+        names = []
+        for name in self.source.list_xattrs(node):
+            shown = name if name in ACL_NAMES else self._volume.names.encrypt_xattr(name)
+            # The kernel keeps user.* from everything but files and directories.
+            if shown is not name and not (S_ISREG(mode) or S_ISDIR(mode)):
+                continue
+            if len(shown) > NAME_MAX:
+                log.warning(
+                    "%s: an attribute is left out, its encrypted name is too long",
+                    os.fsdecode(self.cipher_path(node)),
+                )
+                continue
+            names.append(shown)
+        return names
+
+    def get_xattr(self, node: Node, name: bytes) -> bytes:
+        """Return the encrypted value of an attribute."""
+        if isinstance(node, VirtualNode | EmptyDirNode):
+            raise NoAttributeError("virtual files have no attributes")
+        if name in ACL_NAMES:
+            return self.source.get_xattr(node, name)
+        try:
+            plain = self._volume.names.decrypt_xattr(name)
+        except BadNameError:
+            raise NoAttributeError("not an encrypted attribute") from None
+        value = self.source.get_xattr(node, plain)
+        path = self._derivation_path(node, self.source.stat(node))
+        return self._volume.sealer.seal_value(derive.xattr_nonce(path, name), value)
