@@ -1,0 +1,1 @@
+"""The kernel side: the only importer of pyfuse3 and trio."""

@@ -1,0 +1,312 @@
+"""One read-only `Operations` for both views: translate, await, reply.
+
+What the filesystem looks like is decided in the view; here are only inode numbers,
+handles and errnos. Everything but a read that has to wait for a disk runs in the one
+task that got the request: a trip through a thread costs more than the work itself.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from errno import EROFS
+from functools import partial, wraps
+from itertools import count
+from stat import S_IFDIR, S_IFREG, S_ISREG
+from typing import Any, Concatenate, Never, ParamSpec, TypeVar
+
+import pyfuse3
+import trio
+from pyfuse3 import (
+    EntryAttributes,
+    FileHandleT,
+    FileInfo,
+    FileNameT,
+    FlagT,
+    FUSEError,
+    InodeT,
+    ReaddirToken,
+    RequestContext,
+    StatvfsData,
+    XAttrNameT,
+)
+
+from revcrypt.errors import DataError, StaleNodeError
+from revcrypt.fuse.errnos import errno_of, is_damage, is_expected
+from revcrypt.fuse.live import TIMEOUT, LiveFiles, Reader
+from revcrypt.view.nodes import Attrs, Child, Node, NodeTable, View, VirtualNode
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Handler = Callable[Concatenate["Operations", int, P], Coroutine[Any, Any, R]]
+
+
+def _replies(
+    path_of: Callable[["Operations", int], bytes],
+) -> Callable[[Handler[P, R]], Handler[P, R]]:
+    """Turn every exception of a handler into an errno.
+
+    pyfuse3 ends the whole mount for anything that is not a `FUSEError`. *path_of* gives
+    the cipher path, for the log, of what the handler's first argument stands for.
+    """
+
+    def decorate(handler: Handler[P, R]) -> Handler[P, R]:
+        @wraps(handler)
+        async def replying(
+            self: "Operations", key: int, /, *args: P.args, **kwargs: P.kwargs
+        ) -> R:
+            try:
+                return await handler(self, key, *args, **kwargs)
+            except FUSEError:
+                raise
+            except Exception as error:
+                if is_damage(error):
+                    log.warning("%s: %s", os.fsdecode(path_of(self, key)), error)
+                elif not is_expected(error):
+                    log.exception("%s failed", handler.__name__)
+                raise FUSEError(errno_of(error)) from None
+
+        return replying
+
+    return decorate
+
+
+@dataclass(slots=True)
+class _Directory:
+    """An open directory; *children* is a snapshot that readdir offsets refer to."""
+
+    node: Node
+    children: list[Child]
+    is_fresh: bool = True
+
+
+class Operations(pyfuse3.Operations):
+    """Answers the kernel's requests from *view*."""
+
+    supports_dot_lookup = False
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self.initialized = trio.Event()
+        self._view = view
+        self._nodes = NodeTable(view.root)
+        self._live = LiveFiles()
+        self._handles = count(1)
+        self._readers: dict[int, Reader] = {}
+        self._directories: dict[int, _Directory] = {}
+
+    def init(self) -> None:
+        """Note that the kernel has accepted the mount."""
+        self.initialized.set()
+
+    def _inode_path(self, inode: int) -> bytes:
+        return self._view.cipher_path(self._nodes[inode]) or b"/"
+
+    def _reader_path(self, handle: int) -> bytes:
+        return self._readers[handle].file.path
+
+    def _directory_path(self, handle: int) -> bytes:
+        return self._view.cipher_path(self._directories[handle].node) or b"/"
+
+    # Names and attributes
+
+    def _entry(self, attrs: Attrs) -> EntryAttributes:
+        if S_ISREG(attrs.mode):
+            attrs = self._live.tell(attrs)
+        entry = EntryAttributes()
+        entry.entry_timeout = entry.attr_timeout = TIMEOUT
+        entry.st_ino = attrs.inode
+        entry.generation = attrs.generation
+        entry.st_mode = attrs.mode
+        entry.st_nlink = attrs.nlink
+        entry.st_uid = attrs.uid
+        entry.st_gid = attrs.gid
+        entry.st_rdev = attrs.rdev
+        entry.st_size = attrs.size
+        entry.st_blocks = attrs.blocks
+        entry.st_blksize = attrs.block_size
+        entry.st_atime_ns = attrs.atime_ns
+        entry.st_mtime_ns = attrs.mtime_ns
+        entry.st_ctime_ns = attrs.ctime_ns
+        return entry
+
+    @_replies(_inode_path)
+    async def lookup(
+        self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext
+    ) -> EntryAttributes:
+        """Find *name* in a directory."""
+        node, attrs = self._view.lookup(self._nodes[parent_inode], name)
+        self._nodes.remember(node)
+        return self._entry(attrs)
+
+    async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
+        """Drop what the kernel has forgotten."""
+        for inode, lookups in inode_list:
+            node = self._nodes.forget(inode, lookups)
+            if node is not None:
+                self._view.forget(node)
+
+    @_replies(_inode_path)
+    async def getattr(self, inode: InodeT, ctx: RequestContext) -> EntryAttributes:
+        """Return the attributes of an inode."""
+        try:
+            attrs = self._view.attrs(self._nodes[inode])
+        except (FileNotFoundError, StaleNodeError):
+            # A file that is open keeps its attributes when it loses its name.
+            reader = self._live.latest(inode)
+            if reader is None:
+                raise
+            attrs = reader.file.attrs()
+        return self._entry(attrs)
+
+    @_replies(_inode_path)
+    async def readlink(self, inode: InodeT, ctx: RequestContext) -> FileNameT:
+        """Return the target of a symlink."""
+        return self._view.readlink(self._nodes[inode])
+
+    @_replies(_inode_path)
+    async def listxattr(self, inode: InodeT, ctx: RequestContext) -> Sequence[XAttrNameT]:
+        """Return the names of extended attributes."""
+        return self._view.list_xattrs(self._nodes[inode])
+
+    @_replies(_inode_path)
+    async def getxattr(
+        self, inode: InodeT, name: XAttrNameT, ctx: RequestContext
+    ) -> bytes:
+        """Return the value of an extended attribute."""
+        return self._view.get_xattr(self._nodes[inode], name)
+
+    async def statfs(self, ctx: RequestContext) -> StatvfsData:
+        """Return size and usage of the source's filesystem."""
+        try:
+            status = self._view.statvfs()
+        except OSError as error:
+            raise FUSEError(errno_of(error)) from None
+        data = StatvfsData()
+        data.f_bsize = status.f_bsize
+        data.f_frsize = status.f_frsize
+        data.f_blocks = status.f_blocks
+        data.f_bfree = status.f_bfree
+        data.f_bavail = status.f_bavail
+        data.f_files = status.f_files
+        data.f_ffree = status.f_ffree
+        data.f_favail = status.f_favail
+        data.f_namemax = status.f_namemax
+        return data
+
+    # Directories
+
+    @_replies(_inode_path)
+    async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
+        """Take a snapshot of a directory."""
+        node = self._nodes[inode]
+        handle = next(self._handles)
+        self._directories[handle] = _Directory(node, self._view.entries(node))
+        return handle
+
+    @_replies(_directory_path)
+    async def readdir(self, fh: FileHandleT, start_id: int, token: ReaddirToken) -> None:
+        """Report entries from number *start_id* on."""
+        directory = self._directories[fh]
+        node = directory.node
+        if start_id == 0 and not directory.is_fresh:
+            directory.children = self._view.entries(node)
+        directory.is_fresh = False
+
+        # The kernel takes no reference for these two.
+        for number, (name, dot) in enumerate(((b".", node), (b"..", node.parent))):
+            if start_id <= number:
+                entry = EntryAttributes()
+                entry.st_ino = (dot or node).inode
+                entry.st_mode = S_IFDIR
+                if not pyfuse3.readdir_reply(token, name, entry, number + 1):
+                    return
+
+        first = max(start_id - 2, 0)
+        for number, child in enumerate(directory.children[first:], first + 3):
+            found = self._child(node, child)
+            if found is None:
+                continue
+            entry = self._entry(found[1])
+            if not pyfuse3.readdir_reply(token, child.shown_name, entry, number):
+                return
+            self._nodes.remember(found[0])
+
+    def _child(self, node: Node, child: Child) -> tuple[Node, Attrs] | None:
+        try:
+            return self._view.child(node, child)
+        except FileNotFoundError:
+            return None  # It has gone since the snapshot.
+        except StaleNodeError:
+            raise
+        except (OSError, DataError) as error:
+            # Left out, it would look deleted. Any use of it will fail with its errno.
+            log.warning("%s: %s", os.fsdecode(self._view.cipher_path(node)), error)
+            unusable = VirtualNode(node, child.backing_name, child.shown_name, b"")
+            return unusable, _UNUSABLE._replace(inode=unusable.inode)
+
+    async def releasedir(self, fh: FileHandleT) -> None:
+        """Drop the snapshot."""
+        self._directories.pop(fh, None)
+
+    # Files
+
+    @_replies(_inode_path)
+    async def open(self, inode: InodeT, flags: FlagT, ctx: RequestContext) -> FileInfo:
+        """Open a regular file."""
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise FUSEError(EROFS)
+        node = self._nodes[inode]
+        reader = self._live.open(node, self._view.open(node))
+        handle = next(self._handles)
+        self._readers[handle] = reader
+        if reader.stale_size:
+            pyfuse3.invalidate_inode(inode, attr_only=True)
+        return FileInfo(fh=handle, direct_io=reader.direct, keep_cache=reader.keep_cache)
+
+    @_replies(_reader_path)
+    async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
+        """Return *size* bytes from *off*, fewer only at the end."""
+        reader = self._readers[fh]
+        self._live.touch(reader)
+        read = partial(reader.file.read, off, size)
+        try:
+            return read(nowait=True)
+        except BlockingIOError:
+            # Waiting for a disk, maybe for ever, is no reason for others to wait.
+            return await trio.to_thread.run_sync(
+                partial(read, nowait=False), abandon_on_cancel=True
+            )
+
+    async def release(self, fh: FileHandleT) -> None:
+        """Close a file."""
+        reader = self._readers.pop(fh, None)
+        if reader is not None:
+            self._live.close(reader)
+
+    async def flush(self, fh: FileHandleT) -> None:
+        """There is nothing to write back."""
+
+    # What changes something never gets here on a read-only mount, unless root has
+    # remounted it.
+
+    async def _refuse(self, *args: object) -> Never:
+        raise FUSEError(EROFS)
+
+    setattr: Any = _refuse
+    mknod: Any = _refuse
+    mkdir: Any = _refuse
+    unlink: Any = _refuse
+    rmdir: Any = _refuse
+    symlink: Any = _refuse
+    rename: Any = _refuse
+    link: Any = _refuse
+    create: Any = _refuse
+    setxattr: Any = _refuse
+    removexattr: Any = _refuse
+
+
+_UNUSABLE = Attrs(0, 0, S_IFREG, 1, 0, 0, 0, 0, 0, 4096, 0, 0, 0)
+"""Attributes for an entry that exists, but cannot be looked at."""

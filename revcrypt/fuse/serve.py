@@ -1,0 +1,148 @@
+"""The life of a mount: mount, answer, unmount.
+
+A view that is not there must look broken, not empty: `rsync --delete` takes an empty
+directory for the truth and a dead mount for an error. So only a clean stop unmounts;
+after a crash the mountpoint answers "Transport endpoint is not connected".
+"""
+
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyfuse3
+import trio
+
+from revcrypt.errors import ExitCode, MountFailedError
+from revcrypt.fuse import loop
+from revcrypt.fuse.operations import Operations
+from revcrypt.view.mounts import MountsBelow, read_mounts
+from revcrypt.view.nodes import View
+
+GRACE = 2.0
+"""Seconds for requests under way, when a signal asks to stop."""
+FSTYPE = b"fuse.revcrypt"
+_MOUNTINFO = "/proc/self/mountinfo"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MountOptions:
+    """How to mount; *fsname* is the source as `mount` and `df` show it."""
+
+    fsname: bytes
+    allow_other: bool = False
+    noexec: bool = False
+
+    def as_fuse(self) -> set[str]:
+        """Return what libfuse is told. The view is always read-only."""
+        options = {f"fsname={_escape(self.fsname)}", "subtype=revcrypt"}
+        options |= {"ro", "nosuid", "nodev"}
+        if self.noexec:
+            options.add("noexec")
+        if self.allow_other:
+            options |= {"allow_other", "default_permissions"}
+        return options
+
+
+def _escape(name: bytes) -> str:
+    """Return *name* as libfuse takes it: ASCII, commas and backslashes escaped."""
+    text = "".join(chr(byte) if 32 <= byte < 127 else f"%{byte:02X}" for byte in name)
+    return text.replace("\\", "\\\\").replace(",", "\\,")
+
+
+def serve(
+    view: View,
+    mounts: MountsBelow,
+    mountpoint: bytes,
+    options: MountOptions,
+    *,
+    on_mounted: Callable[[], None],
+    on_ready: Callable[[], None],
+) -> ExitCode:
+    """Mount *view* on *mountpoint* and serve it until it is unmounted.
+
+    *on_mounted* is called when the mount exists, *on_ready* when it answers. Raises
+    `MountFailedError`.
+    """
+    _check_machine()
+    mountpoint = os.path.realpath(mountpoint)
+    mountinfo_fd = os.open(_MOUNTINFO, os.O_RDONLY | os.O_CLOEXEC)
+    loop.install(mountinfo_fd, mounts.refresh)
+    operations = Operations(view)
+    try:
+        pyfuse3.init(operations, os.fsdecode(mountpoint), options.as_fuse())
+    except RuntimeError:
+        raise MountFailedError(
+            f"cannot mount on {os.fsdecode(mountpoint)}",
+            hint="the line above is from libfuse; with --allow-other, a user other "
+            "than root needs user_allow_other in /etc/fuse.conf",
+        ) from None
+    mounts.own_device = _own_device(mountpoint)
+    mounts.refresh()
+    on_mounted()
+    try:
+        code = trio.run(_main, operations, on_ready)
+    except BaseException:
+        log.critical("the view has crashed; its mountpoint stays, broken on purpose")
+        pyfuse3.close(unmount=False)
+        raise
+    pyfuse3.close()
+    log.info("unmounted")
+    return code
+
+
+async def _main(operations: Operations, on_ready: Callable[[], None]) -> ExitCode:
+    code = ExitCode.OK
+
+    async def announce() -> None:
+        await operations.initialized.wait()
+        on_ready()
+
+    async def stop_on_signal() -> None:
+        nonlocal code
+        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        with trio.open_signal_receiver(*signals) as received:
+            async for number in received:
+                log.info("%s: unmounting", signal.Signals(number).name)
+                if number == signal.SIGINT:
+                    code = ExitCode.INTERRUPTED
+                pyfuse3.terminate()
+                # A read from a disk that hangs must not keep us here.
+                nursery.cancel_scope.deadline = trio.current_time() + GRACE
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop_on_signal)
+        nursery.start_soon(announce)
+        await pyfuse3.main()
+        nursery.cancel_scope.cancel()
+    return code
+
+
+def _check_machine() -> None:
+    if not os.path.exists("/dev/fuse"):
+        raise MountFailedError(
+            "this machine has no /dev/fuse",
+            hint="load the kernel module (modprobe fuse), or give the container the "
+            "device",
+        )
+    if os.geteuid() != 0 and shutil.which("fusermount3") is None:
+        raise MountFailedError(
+            "fusermount3 is not installed, and only root can mount without it",
+            hint="install the package fuse3",
+        )
+
+
+def _own_device(mountpoint: bytes) -> str | None:
+    """Return the device number of the view, from mountinfo.
+
+    Looking at the mountpoint itself would wait for the loop that is not running yet.
+    """
+    device = None
+    for mount in read_mounts():
+        if mount.mountpoint == mountpoint and mount.fstype == FSTYPE:
+            device = mount.device
+    return device
