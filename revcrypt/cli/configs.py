@@ -1,0 +1,157 @@
+"""Config files on disk: where they are, reading, unlocking, and writing a new one."""
+
+import os
+import resource
+import secrets
+from dataclasses import dataclass
+from errno import EOPNOTSUPP, EPERM
+
+from revcrypt.cli.secrets import PassphraseSource
+from revcrypt.errors import (
+    ConfigExistsError,
+    ConfigUnreadableError,
+    ConfigUnwritableError,
+)
+from revcrypt.format import config as config_format
+from revcrypt.format.config import Config, Features
+from revcrypt.format.keys import derive_kek, unwrap
+from revcrypt.format.names import CONFIG_NAME
+from revcrypt.view.shown_config import MAX_CONFIG_SIZE, REVERSE_CONFIG_NAME
+
+Key = tuple[bytes, Features]
+"""A master key, and what it is used for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigPath:
+    """Where the config is. *is_default* if nobody said so."""
+
+    path: str
+    is_default: bool
+
+
+def reverse_config_path(plaindir: str, option: str | None) -> ConfigPath:
+    """Return the config of a reverse view of *plaindir*."""
+    default = os.path.join(plaindir, os.fsdecode(REVERSE_CONFIG_NAME))
+    return ConfigPath(option or default, is_default=option is None)
+
+
+def forward_config_path(cipherdir: str, option: str | None) -> ConfigPath:
+    """Return the config of *cipherdir*."""
+    default = os.path.join(cipherdir, os.fsdecode(CONFIG_NAME))
+    return ConfigPath(option or default, is_default=option is None)
+
+
+def read(config_path: ConfigPath) -> Config:
+    """Return the config; raises `ConfigUnreadableError` or `ConfigInvalidError`."""
+    path = config_path.path
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_CONFIG_SIZE)
+    except OSError as error:
+        raise ConfigUnreadableError(
+            f"cannot read config {path}: {error.strerror}",
+            hint=_what_instead(path),
+        ) from None
+    return config_format.parse(data)
+
+
+def _what_instead(path: str) -> str:
+    """Return what to do about a config that is not there."""
+    directory, name = os.path.split(path)
+    reverse, forward = os.fsdecode(REVERSE_CONFIG_NAME), os.fsdecode(CONFIG_NAME)
+    if name == reverse and os.path.exists(os.path.join(directory, forward)):
+        return "this directory is encrypted already; show it with revcrypt forward"
+    if name == forward and os.path.exists(os.path.join(directory, reverse)):
+        return "this directory holds plaintext; show it with revcrypt reverse"
+    if name == reverse:
+        return f"create it with revcrypt init {directory}, or name it with --config"
+    return "name it with --config, or give the master key with --masterkey"
+
+
+def unlock(config_path: ConfigPath, passphrase: PassphraseSource) -> Key:
+    """Return the key in a config.
+
+    Raises `PassphraseWrongError` or `ScryptCostError` besides what `read` raises.
+    """
+    config = read(config_path)
+    secret = passphrase.read(new=False)
+    kek = derive_kek(secret, config.scrypt, memory_limit=memory_limit())
+    features = config.features
+    return unwrap(config.encrypted_key, kek, hkdf=features.hkdf), features
+
+
+def memory_limit() -> int:
+    """Return how many bytes this process can allocate without harm."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [] if soft == resource.RLIM_INFINITY else [soft]
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        limits += [
+            int(line.split()[1]) * 1024
+            for line in lines
+            if line.startswith("MemAvailable:")
+        ]
+    return min(limits)
+
+
+def write_new(path: str, config: Config) -> None:
+    """Write *config* to *path*, which must not exist, with mode 0400.
+
+    The file appears with its whole content or not at all. Raises `ConfigExistsError`
+    or `ConfigUnwritableError`.
+    """
+    try:
+        _write_new(path, config_format.pack(config))
+    except FileExistsError:
+        raise exists_error(path) from None
+    except OSError as error:
+        raise ConfigUnwritableError(
+            f"cannot write config {path}: {error.strerror}",
+            hint="put it somewhere else with --config",
+        ) from None
+
+
+def exists_error(path: str) -> ConfigExistsError:
+    """Return the error for a config that is there already."""
+    return ConfigExistsError(
+        f"there is a config already: {path}",
+        hint="it holds the key of existing backups; move it away only if none exist",
+    )
+
+
+def _write_new(path: str, data: bytes) -> None:
+    temporary = f"{path}.{secrets.token_hex(4)}.tmp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(fd)
+        _rename_new(temporary, path)
+    finally:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+    directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _rename_new(temporary: str, path: str) -> None:
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (EPERM, EOPNOTSUPP):
+            raise
+        # FAT and some network filesystems have no hard links.
+        if os.path.lexists(path):
+            raise FileExistsError from None
+        os.rename(temporary, path)
+
+
+def features_or(config_path: ConfigPath, features: Features) -> Features:
+    """Return what the config says, or *features* where there is no config."""
+    if config_path.is_default and not os.path.exists(config_path.path):
+        return features
+    return read(config_path).features

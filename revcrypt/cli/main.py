@@ -1,0 +1,93 @@
+"""The entry point: choose a subcommand, or read the command line as gocryptfs's."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Never, Protocol
+
+from revcrypt import __version__
+from revcrypt.cli import forward, gocryptfs, init, logs, reverse
+from revcrypt.errors import ExitCode, UsageError, UserError
+
+
+class Subcommand(Protocol):
+    """A module of this package that is one subcommand."""
+
+    NAME: str
+    SUMMARY: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare positionals and options."""
+
+    def run(self, arguments: argparse.Namespace) -> ExitCode:
+        """Do it."""
+
+
+SUBCOMMANDS: Sequence[Subcommand] = (init, reverse, forward)
+
+_EPILOG = """\
+A command line that starts with none of these is read as one of gocryptfs's, so
+"revcrypt -reverse -passfile F PLAINDIR MOUNTPOINT" works too.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `UsageError` where argparse would exit by itself."""
+
+    def error(self, message: str) -> Never:
+        """Refuse the command line."""
+        raise UsageError(message, hint=f"see {self.prog} --help")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the native command line."""
+    parser = Parser(
+        prog="revcrypt",
+        description="Encrypted backups that any rsync can pull.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"revcrypt {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in SUBCOMMANDS:
+        subparser = subparsers.add_parser(
+            command.NAME,
+            help=command.SUMMARY,
+            description=command.SUMMARY[0].upper() + command.SUMMARY[1:] + ".",
+            allow_abbrev=False,
+        )
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line *argv* and return the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    logs.to_stderr()
+    try:
+        return _run(argv)
+    except UserError as error:
+        _say("error", str(error))
+        if error.hint is not None:
+            _say("hint", error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Exception:
+        logging.getLogger(__name__).exception("this is a bug in revcrypt")
+        return ExitCode.OTHER
+
+
+def _run(argv: Sequence[str]) -> ExitCode:
+    native = {command.NAME for command in SUBCOMMANDS} | {"-h", "--help", "--version"}
+    if argv and argv[0] not in native:
+        return gocryptfs.run(argv)
+    arguments = make_parser().parse_args(argv or ["--help"])
+    code: ExitCode = arguments.run(arguments)
+    return code
+
+
+def _say(kind: str, text: str) -> None:
+    print(f"revcrypt: {kind}: {text}", file=sys.stderr)

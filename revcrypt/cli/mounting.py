@@ -1,0 +1,178 @@
+"""Mounting, as both kinds of mount and both command lines do it."""
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from revcrypt.cli import background, logs, options
+from revcrypt.cli.configs import ConfigPath, Key
+from revcrypt.errors import ExitCode, MountpointError, UsageError
+from revcrypt.format.content import Cipher
+from revcrypt.format.volume import Volume
+from revcrypt.view.forward import ForwardView
+from revcrypt.view.mounts import MountsBelow, read_mounts
+from revcrypt.view.nodes import View
+from revcrypt.view.reverse import ReverseView
+from revcrypt.view.shown_config import REVERSE_CONFIG_NAME, ShownConfig
+from revcrypt.view.source import Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to mount where. *open_key* may ask the user, so it is called late."""
+
+    source: str
+    mountpoint: str
+    config: ConfigPath
+    open_key: Callable[[], Key]
+    fsname: str | None = None
+    allow_other: bool = False
+    noexec: bool = False
+    nonempty: bool = False
+    foreground: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+
+class MountedView(View, Protocol):
+    """A view that can be told about mounts."""
+
+    mounts: MountsBelow
+
+
+def mount_reverse(request: Request, *, hide_config: bool) -> ExitCode:
+    """Mount the encrypted view of a plain directory."""
+    background_fds = _prepare(request)
+    if _lies_in(request.source, request.mountpoint):
+        raise _overlap_error(request)
+    master_key, features = request.open_key()
+    if features.cipher is not Cipher.AES_SIV:
+        raise UsageError(
+            "this config is not for reverse views: they need AES-SIV",
+            hint="make one with revcrypt init",
+        )
+    source = Source(os.fsencode(request.source))
+    config = None if hide_config else _shown_config(source, request)
+    view = ReverseView(source, Volume.open(master_key, features), config)
+    return _serve(view, request, background_fds)
+
+
+def _shown_config(source: Source, request: Request) -> ShownConfig | None:
+    path = os.path.realpath(os.fsencode(request.config.path))
+    if not os.path.exists(path):
+        log.warning("the view has no gocryptfs.conf: only the master key can open it")
+        return None
+    directory, name = os.path.split(path)
+    in_root = directory == os.path.realpath(os.fsencode(request.source))
+    if in_root and name == REVERSE_CONFIG_NAME:
+        return ShownConfig(source.root_fd, name, hides=name)
+    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return ShownConfig(fd, name, hides=None)
+
+
+def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
+    """Mount the plaintext of an encrypted directory."""
+    background_fds = _prepare(request)
+    source, mountpoint = request.source, request.mountpoint
+    if _lies_in(source, mountpoint) or _lies_in(mountpoint, source):
+        raise _overlap_error(request)
+    master_key, features = request.open_key()
+    strict = features.cipher is Cipher.AES_SIV and not lenient
+    volume = Volume.open(master_key, features)
+    view = ForwardView(Source(os.fsencode(request.source)), volume, strict=strict)
+    return _serve(view, request, background_fds)
+
+
+def _prepare(request: Request) -> frozenset[int]:
+    """Check everything that needs no key; return the caller's descriptors."""
+    inherited = background.inherited_fds()
+    logs.set_level(quiet=request.quiet, debug=request.debug)
+    options.check_directory(request.source)
+    _check_mountpoint(request)
+    return inherited
+
+
+def _check_mountpoint(request: Request) -> None:
+    path = request.mountpoint
+    # A dead mount would answer everything below with its own, less helpful error.
+    real = os.path.realpath(os.fsencode(path))
+    for mount in read_mounts():
+        if mount.mountpoint == real and mount.fstype != b"autofs":
+            raise MountpointError(
+                f"{path} is a mountpoint already, of {os.fsdecode(mount.source)}",
+                hint=f"unmount it first: umount {path}",
+            )
+    if not os.path.isdir(path):
+        what = "is not a directory" if os.path.exists(path) else "does not exist"
+        raise MountpointError(
+            f"mountpoint {path} {what}", hint=f"create it first: mkdir -p {path}"
+        )
+    try:
+        is_empty = not os.listdir(path)
+    except OSError as error:
+        message = f"cannot look into mountpoint {path}: {error.strerror}"
+        raise MountpointError(message) from None
+    if not is_empty and not request.nonempty:
+        raise MountpointError(
+            f"mountpoint {path} is not empty",
+            hint="what it contains would be hidden; use an empty directory, "
+            "or --nonempty",
+        )
+
+
+def _lies_in(inner: str, outer: str) -> bool:
+    inner, outer = os.path.realpath(inner), os.path.realpath(outer)
+    return os.path.commonpath([inner, outer]) == outer
+
+
+def _overlap_error(request: Request) -> MountpointError:
+    return MountpointError(
+        f"{request.source} and {request.mountpoint} overlap",
+        hint="use a mountpoint outside the directory that is shown",
+    )
+
+
+def _serve(view: MountedView, request: Request, inherited: frozenset[int]) -> ExitCode:
+    # pyfuse3 and trio take half of the start-up time, and errors come sooner without.
+    from revcrypt.fuse.serve import MountOptions, serve  # noqa: PLC0415
+
+    source = os.path.realpath(request.source)
+    mount_options = MountOptions(
+        fsname=os.fsencode(request.fsname or source),
+        allow_other=request.allow_other,
+        noexec=request.noexec,
+    )
+    mountpoint = os.path.realpath(os.fsencode(request.mountpoint))
+    if request.foreground:
+        return serve(
+            view,
+            view.mounts,
+            mountpoint,
+            mount_options,
+            on_mounted=lambda: None,
+            on_ready=lambda: log.info("mounted on %s", request.mountpoint),
+        )
+    syslog = logs.syslog_handler()
+    if syslog is None:
+        log.warning("no system log here; with --foreground, messages go to stderr")
+    child = background.fork()
+    if not isinstance(child, background.Child):
+        return ExitCode(child)
+
+    def on_ready() -> None:
+        log.info("mounted on %s", request.mountpoint)
+        logs.switch_to(syslog)
+        child.announce(inherited)
+
+    return serve(
+        view,
+        view.mounts,
+        mountpoint,
+        mount_options,
+        on_mounted=child.detach,
+        on_ready=on_ready,
+    )

@@ -1,0 +1,149 @@
+"""Options that several subcommands have, declared and understood once."""
+
+import argparse
+import os
+import shlex
+from typing import Any
+
+from revcrypt.cli import configs, secrets
+from revcrypt.cli.configs import ConfigPath, Key
+from revcrypt.cli.secrets import PassphraseSource
+from revcrypt.errors import SourceError, UsageError
+from revcrypt.format.config import Features
+from revcrypt.format.names import LONG_NAME_MAX_LEAST, NAME_MAX
+
+
+def add_config(parser: argparse.ArgumentParser, default: str) -> None:
+    """Declare `--config`."""
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"the config file (default: {default})"
+    )
+
+
+def add_passphrase(parser: argparse.ArgumentParser) -> None:
+    """Declare where the passphrase comes from."""
+    parser.add_argument(
+        "--passfile",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="read the passphrase from the first line of FILE; "
+        "several are joined (default: ask on the terminal, or read a line from stdin)",
+    )
+    parser.add_argument(
+        "--extpass",
+        metavar="COMMAND",
+        help="run COMMAND and read the passphrase from its output",
+    )
+
+
+def passphrase(arguments: argparse.Namespace) -> PassphraseSource:
+    """Return where the passphrase comes from."""
+    return PassphraseSource(arguments.passfile, shlex.split(arguments.extpass or ""))
+
+
+def add_name_features(parser: argparse._ActionsContainer) -> None:
+    """Declare how names are encrypted."""
+    names = parser.add_mutually_exclusive_group()
+    names.add_argument(
+        "--plaintext-names",
+        action="store_true",
+        help="do not encrypt names and link targets",
+    )
+    names.add_argument(
+        "--deterministic-names",
+        action="store_true",
+        help="encrypt equal names equally in all directories (no gocryptfs.diriv)",
+    )
+    parser.add_argument(
+        "--long-name-max",
+        metavar="N",
+        type=int,
+        default=NAME_MAX,
+        help="hash encrypted names longer than N, for backup hosts with short names: "
+        f"{LONG_NAME_MAX_LEAST} to {NAME_MAX} (default: %(default)s)",
+    )
+
+
+def name_features(arguments: argparse.Namespace) -> Features:
+    """Return the features of a reverse view with such names; raises `UsageError`."""
+    long_name_max = arguments.long_name_max
+    if not LONG_NAME_MAX_LEAST <= long_name_max <= NAME_MAX:
+        raise UsageError(
+            f"--long-name-max is {long_name_max}, not {LONG_NAME_MAX_LEAST} to {NAME_MAX}"
+        )
+    if arguments.plaintext_names and long_name_max != NAME_MAX:
+        raise UsageError("--plaintext-names and --long-name-max exclude each other")
+    return Features(
+        plaintext_names=arguments.plaintext_names,
+        dir_iv=not (arguments.plaintext_names or arguments.deterministic_names),
+        raw64=not arguments.plaintext_names,
+        long_name_max=long_name_max,
+    )
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Declare `--quiet`."""
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print only warnings and errors"
+    )
+
+
+def add_mount(parser: argparse.ArgumentParser) -> None:
+    """Declare what both kinds of mount have in common."""
+    parser.add_argument("mountpoint", metavar="MOUNTPOINT", help="an empty directory")
+    add_passphrase(parser)
+    parser.add_argument(
+        "--masterkey",
+        metavar="FILE",
+        help="read the master key instead of a passphrase, from FILE or from stdin (-)",
+    )
+    parser.add_argument(
+        "-f",
+        "--foreground",
+        action="store_true",
+        help="stay in the foreground and log to stderr",
+    )
+    parser.add_argument(
+        "--allow-other",
+        action="store_true",
+        help="let other users in, as far as owner and mode of each file allow",
+    )
+    parser.add_argument(
+        "--fsname",
+        metavar="NAME",
+        help="the source that mount and df show (default: its path)",
+    )
+    parser.add_argument(
+        "--nonempty", action="store_true", help="mount over a directory with content"
+    )
+    parser.add_argument("--debug", action="store_true", help="log every detail")
+    add_quiet(parser)
+
+
+def mount(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a `mounting.Request` that `add_mount` has declared."""
+    names = ("mountpoint", "foreground", "allow_other", "fsname", "nonempty")
+    return {name: getattr(arguments, name) for name in (*names, "debug", "quiet")}
+
+
+def open_key(arguments: argparse.Namespace, config: ConfigPath, flags: Features) -> Key:
+    """Return the key by passphrase, or the master key as `add_mount` has declared it.
+
+    *flags* say how to use a master key where there is no config.
+    """
+    source = passphrase(arguments)
+    if arguments.masterkey is None:
+        return configs.unlock(config, source)
+    if source.passfiles or source.extpass:
+        raise UsageError("--masterkey excludes --passfile and --extpass")
+    features = configs.features_or(config, flags)
+    return secrets.read_master_key(arguments.masterkey), features
+
+
+def check_directory(path: str) -> None:
+    """Raise `SourceError` unless *path* is a directory."""
+    if os.path.isdir(path):
+        return
+    what = "is not a directory" if os.path.exists(path) else "does not exist"
+    raise SourceError(f"{path} {what}", hint="name an existing directory to show")

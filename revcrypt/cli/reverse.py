@@ -1,0 +1,40 @@
+"""`revcrypt reverse`: mount the encrypted view of a plain directory."""
+
+import argparse
+from functools import partial
+
+from revcrypt.cli import configs, mounting, options
+from revcrypt.cli.mounting import Request
+from revcrypt.errors import ExitCode
+
+NAME = "reverse"
+SUMMARY = "mount the encrypted view of a plain directory"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare positionals and options."""
+    parser.add_argument("plaindir", metavar="PLAINDIR", help="the directory to back up")
+    options.add_mount(parser)
+    options.add_config(parser, "PLAINDIR/.gocryptfs.reverse.conf")
+    options.add_name_features(
+        parser.add_argument_group("names, where there is no config to say so")
+    )
+    parser.add_argument(
+        "--hide-config",
+        action="store_true",
+        help="do not show the config in the view; then only the master key, or a config "
+        "kept elsewhere, can restore the backup",
+    )
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Do it."""
+    config = configs.reverse_config_path(arguments.plaindir, arguments.config)
+    flags = options.name_features(arguments)
+    request = Request(
+        source=arguments.plaindir,
+        config=config,
+        open_key=partial(options.open_key, arguments, config, flags),
+        **options.mount(arguments),
+    )
+    return mounting.mount_reverse(request, hide_config=arguments.hide_config)

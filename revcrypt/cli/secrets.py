@@ -1,0 +1,123 @@
+"""Where secrets enter: passphrases and master keys, in this module and no other.
+
+Secrets never come from an argument or the environment, where other users can read
+them. The one exception is `-masterkey` of the gocryptfs-compatible command line.
+(Format specification, section 9.4.)
+"""
+
+import getpass
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from revcrypt.errors import MasterKeyError, PassphraseUnreadableError, UsageError
+from revcrypt.format.keys import parse_master_key
+
+MAX_PASSPHRASE = 2048
+"""Bytes; a longer first line is more likely the wrong file."""
+_STDIN = "-"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseSource:
+    """Where to get the passphrase: files, else a program, else stdin or the terminal."""
+
+    passfiles: Sequence[str] = ()
+    extpass: Sequence[str] = ()
+    """A program and its arguments."""
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for more than one source."""
+        if self.passfiles and self.extpass:
+            raise UsageError("a passfile and an extpass exclude each other")
+
+    def read(self, *, new: bool) -> bytes:
+        """Return the passphrase; a *new* one is asked for twice on a terminal.
+
+        Raises `PassphraseUnreadableError`.
+        """
+        if self.passfiles:
+            return b"".join(_from_file(path) for path in self.passfiles)
+        if self.extpass:
+            return _from_program(self.extpass)
+        if not sys.stdin.isatty():
+            return _from_stdin()
+        return _from_terminal(new=new)
+
+
+def _from_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(MAX_PASSPHRASE + 2)
+            more = file.read(1)
+    except OSError as error:
+        raise PassphraseUnreadableError(
+            f"cannot read passfile {path}: {error.strerror}"
+        ) from None
+    if more:
+        log.warning("passfile %s has more than one line; using the first", path)
+    return _checked(line, f"passfile {path}")
+
+
+def _from_program(command: Sequence[str]) -> bytes:
+    try:
+        result = subprocess.run(
+            command, stdin=sys.stdin, stdout=subprocess.PIPE, check=False
+        )
+    except OSError as error:
+        raise PassphraseUnreadableError(
+            f"cannot run extpass program {command[0]}: {error.strerror}"
+        ) from None
+    if result.returncode:
+        raise PassphraseUnreadableError(
+            f"extpass program {command[0]} failed with status {result.returncode}"
+        )
+    return _checked(result.stdout, f"the output of extpass program {command[0]}")
+
+
+def _from_stdin() -> bytes:
+    return _checked(sys.stdin.buffer.readline(MAX_PASSPHRASE + 2), "stdin")
+
+
+def _from_terminal(*, new: bool) -> bytes:
+    first = getpass.getpass("Passphrase: ")
+    if new and getpass.getpass("Repeat: ") != first:
+        raise PassphraseUnreadableError("the passphrases differ")
+    return _checked(first.encode(errors="surrogateescape"), "the terminal")
+
+
+def _checked(data: bytes, origin: str) -> bytes:
+    passphrase = data.split(b"\n", 1)[0]
+    if not passphrase:
+        raise PassphraseUnreadableError(
+            f"{origin} gives an empty passphrase",
+            hint="give --passfile FILE; its first line is the passphrase",
+        )
+    if len(passphrase) > MAX_PASSPHRASE:
+        raise PassphraseUnreadableError(
+            f"{origin} gives a passphrase of more than {MAX_PASSPHRASE} bytes"
+        )
+    return passphrase
+
+
+def read_master_key(path: str) -> bytes:
+    """Return the master key written in the file *path*, or on stdin for `-`."""
+    try:
+        if path == _STDIN:
+            return parse_master_key(_master_key_text())
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return parse_master_key(file.read(MAX_PASSPHRASE))
+    except OSError as error:
+        raise MasterKeyError(
+            f"cannot read master key file {path}: {error.strerror}"
+        ) from None
+
+
+def _master_key_text() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Master key: ")
+    return sys.stdin.read(MAX_PASSPHRASE)
