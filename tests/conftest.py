@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import Mounts, missing_for_fuse
 
+MOUNTINFO = Path("/proc/self/mountinfo")
 REQUIRE_FUSE = os.environ.get("REVCRYPT_REQUIRE_FUSE") == "1"
 
 
@@ -30,19 +31,24 @@ def _fuse_if_required() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_left_behind() -> Iterator[None]:
-    before = mounted()
+def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    ours = f"{tmp_path_factory.getbasetemp()}/"
     yield
-    left = mounted() - before
-    for mountpoint in left:
+    mountpoints = [line.split()[4] for line in MOUNTINFO.read_text().splitlines()]
+    left = [mountpoint for mountpoint in mountpoints if mountpoint.startswith(ours)]
+    for mountpoint in reversed(left):
         subprocess.run(["umount", "--lazy", mountpoint], check=False)
     assert not left, f"left mounted: {left}"
+    processes = [pid for pid in os.listdir("/proc") if is_ours(ours, pid)]
+    assert not processes, f"left running: {processes}"
 
 
-def mounted() -> set[str]:
-    """Return all FUSE mountpoints."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return {line.split()[4] for line in lines if " - fuse." in line}
+def is_ours(directory: str, pid: str) -> bool:
+    """Tell whether a process was told to work in *directory*."""
+    try:
+        return directory.encode() in Path("/proc", pid, "cmdline").read_bytes()
+    except OSError:
+        return False  # It has ended, or is no process.
 
 
 @pytest.fixture

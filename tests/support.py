@@ -119,15 +119,14 @@ class Mounts:
         """Unmount one of the mountpoints now."""
         run("umount", path)
         self._mountpoints.remove(path)
-        for process in self._processes:
-            if process.args[-1] == str(path):  # type: ignore[index]
-                process.wait(timeout=30)
+        wait_for_daemons(path)
 
     def close(self) -> None:
         """Unmount everything that is still mounted, and end what is still running."""
         for path in reversed(self._mountpoints):
             if is_mounted(path):
                 subprocess.run(["umount", "--lazy", path], check=False)
+            wait_for_daemons(path)
         for process in self._processes:
             try:
                 process.wait(timeout=30)
@@ -179,6 +178,31 @@ def backdate(root: Path) -> None:
         inode = os.lstat(path).st_ino
         times = (1_500_000_000_000_000_000 + inode, 1_400_000_000_123_456_789 + inode)
         os.utime(path, ns=times, follow_symlinks=False)
+
+
+def daemons(path: Path) -> list[int]:
+    """Return the processes that were started with *path* as an argument."""
+    word = b"\0" + os.fsencode(path) + b"\0"
+    found = []
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word in cmdline.read_bytes():
+                found.append(int(cmdline.parent.name))
+        except OSError:
+            continue  # It has ended.
+    return found
+
+
+def wait_for_daemons(path: Path) -> None:
+    """Wait until the processes that have served *path* have ended."""
+    for pid in daemons(path):
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        ended, _, _ = select.select([pidfd], [], [], 30)
+        os.close(pidfd)
+        assert ended, f"process {pid} outlives its mount {path}"
 
 
 class Entry(NamedTuple):

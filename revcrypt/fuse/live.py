@@ -1,50 +1,110 @@
-"""Files that change while they are read: what the kernel may believe about them.
+"""Files that change while they are read: what the kernel and clients may believe.
 
-The kernel keeps two things per inode: attributes, for a second, and pages. Clients
-mostly ask for the size first and then read so much. So what is read must have the size
-that was told, and pages must not come from two states of a file:
+Clients ask for a file's size first and then read that much, or read to the end; either
+way a size that does not fit what is read would cut the last block. The kernel keeps
+attributes for a second, and pages, for all clients together. So:
 
-- A file that was told about within the last second is frozen at the size told then.
-- While somebody reads it, the size and times it was opened with are told to everybody,
-  for longer than the kernel remembers them.
-- All readers of one state share one open file and the page cache. A reader of another
-  state, opened meanwhile, bypasses the page cache.
-- Cached pages outlive the last reader only if the file had not changed for a while when
-  they were read: otherwise a change could leave its timestamps as they are.
+- A file that has not changed for a while ("quiet") is read through the page cache, and
+  all its readers share one open file. As long as they read, its size and times stay told
+  as they were, because the kernel ends cached reads where it believes the end to be.
+- Attributes of a file that has just changed are not kept by the kernel, so that every
+  question gets here and every process can be told its own truth: the process that opens
+  it gets it frozen at the size that it was told last, and is told that size when it asks
+  again. Its reads bypass the page cache: there, the end is where we say it is.
+- Pages outlive the last reader only if the file has not changed since.
 """
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import takewhile
+from typing import Generic, NamedTuple, TypeVar
 
+from revcrypt.errors import SourceChangedError
+from revcrypt.view.files import is_quiet
 from revcrypt.view.nodes import Attrs, Node, OpenFile
 
 TIMEOUT = 1.0
 """Seconds for which the kernel may keep attributes and names."""
 
-_TOLD = TIMEOUT + 0.1
-_ACTIVE = 2 * TIMEOUT
+_KERNEL_KEEPS = TIMEOUT + 0.1
+_PROCESS_RELIES = 10.0
+"""Seconds between two questions of a process that belong together."""
+_ABANDONED = 600.0
+"""Seconds without a read after which a reader does not hold back news of a change.
+
+A pull over a slow line may well pause for a minute; a program that opens a file and
+forgets it must not hide changes from the next pull.
+"""
+
+K = TypeVar("K", bound=Hashable)
 
 
 class _Told(NamedTuple):
+    """What was said about a file; *at* is monotonic."""
+
     at: float
     size: int
     mtime_ns: int
     ctime_ns: int
 
+    @classmethod
+    def of(cls, attrs: Attrs) -> "_Told":
+        return cls(time.monotonic(), attrs.size, attrs.mtime_ns, attrs.ctime_ns)
 
-@dataclass(slots=True)
+    def repeated(self, attrs: Attrs) -> Attrs:
+        """Return *attrs* with what was said before."""
+        return attrs._replace(
+            size=self.size,
+            blocks=-(-self.size // 512),
+            mtime_ns=self.mtime_ns,
+            ctime_ns=self.ctime_ns,
+        )
+
+
+class _Recent(Generic[K]):
+    """What was told within the last *seconds*."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._told: dict[K, _Told] = {}
+
+    def add(self, key: K, told: _Told) -> None:
+        # Taking it out first keeps the oldest in front.
+        self._told.pop(key, None)
+        self._told[key] = told
+        self._drop_old()
+
+    def get(self, key: K) -> _Told | None:
+        self._drop_old()
+        return self._told.get(key)
+
+    def _drop_old(self) -> None:
+        oldest = time.monotonic() - self._seconds
+        old = list(takewhile(lambda item: item[1].at < oldest, self._told.items()))
+        for key, _ in old:
+            del self._told[key]
+
+
+@dataclass(slots=True, eq=False)
 class Reader:
-    """An open file as its readers share it; *last_used* is monotonic."""
+    """An open file as its users share it; *last_used* is monotonic."""
 
     node: Node
     file: OpenFile
     told: _Told
+    """What the users have been told."""
     direct: bool
+    """Whether reads bypass the page cache."""
     keep_cache: bool
+    """Whether pages from before it was opened are still right."""
     stale_size: bool
-    """The kernel believes in a size that the file does not have any more."""
+    """Whether the kernel believes in more than there is."""
+    process: int
+    """The process that opened it, where that matters."""
     last_used: float
+    believed_size: int
+    """The size that the kernel was told last, by anybody's question."""
     users: int = 1
 
 
@@ -52,83 +112,134 @@ class LiveFiles:
     """The regular files that were told about lately, or are open."""
 
     def __init__(self) -> None:
-        self._told: dict[int, _Told] = {}
-        self._latest: dict[int, Reader] = {}
-        """By inode: the reader that was opened last."""
+        self._quiet = _Recent[int](_KERNEL_KEEPS)
+        """By inode: what all were told of files that were quiet then."""
+        self._changing = _Recent[tuple[int, int]](_PROCESS_RELIES)
+        """By inode and process: what a process was told of a file that was not."""
         self._cached: dict[int, Reader] = {}
         """By inode: the reader that fills the page cache."""
+        self._open: dict[int, list[Reader]] = {}
+        """By inode: all readers, the latest last."""
 
-    def tell(self, attrs: Attrs) -> Attrs:
-        """Return what the kernel is to be told for a regular file's *attrs*."""
-        inode, now = attrs.inode, time.monotonic()
-        reader = self._latest.get(inode)
-        if reader is not None and now - reader.last_used < _ACTIVE:
-            _, size, mtime_ns, ctime_ns = reader.told
-            attrs = attrs._replace(
-                size=size, blocks=-(-size // 512), mtime_ns=mtime_ns, ctime_ns=ctime_ns
-            )
-        # Taking it out first keeps the oldest in front.
-        self._told.pop(inode, None)
-        self._told[inode] = _Told(now, attrs.size, attrs.mtime_ns, attrs.ctime_ns)
-        self._drop_old(now)
-        return attrs
+    def tell(self, attrs: Attrs, tid: int | None) -> tuple[Attrs, float]:
+        """Return what to answer for a regular file, and for how many seconds it holds.
 
-    def _drop_old(self, now: float) -> None:
-        old = []
-        for inode, told in self._told.items():
-            if now - told.at < _TOLD:
-                break
-            old.append(inode)
-        for inode in old:
-            del self._told[inode]
+        *tid* is the thread that asks, None if the answer is nobody's in particular.
+        """
+        inode = attrs.inode
+        readers = self._open.get(inode)
+        if readers is not None:
+            cached = self._cached.get(inode)
+            if cached is not None:
+                if time.monotonic() - cached.last_used < _ABANDONED:
+                    return cached.told.repeated(attrs), TIMEOUT
+                cached.believed_size = attrs.size
+            held = self._held(readers, tid)
+            if held is not None:
+                return held.repeated(attrs), 0
+        if is_quiet(attrs.mtime_ns, attrs.ctime_ns):
+            self._quiet.add(inode, _Told.of(attrs))
+            return attrs, TIMEOUT
+        if tid is not None:
+            self._changing.add((inode, _process_of(tid)), _Told.of(attrs))
+        return attrs, 0
 
-    def open(self, node: Node, file: OpenFile) -> Reader:
-        """Return the reader of *file*, which was just opened for *node*."""
-        now = time.monotonic()
-        self._drop_old(now)
-        told = self._told.get(node.inode)
+    def _held(self, readers: list[Reader], tid: int | None) -> _Told | None:
+        """Return what a process must be told, because it has just opened the file."""
+        recently = time.monotonic() - _PROCESS_RELIES
+        recent = [r for r in readers if r.direct and r.told.at > recently]
+        if not recent or tid is None:
+            return None
+        process = _process_of(tid)
+        mine = [reader.told for reader in recent if reader.process == process]
+        return mine[-1] if mine else None
+
+    def open(self, node: Node, file: OpenFile, tid: int) -> Reader:
+        """Return the reader of *file*, which the thread *tid* has just opened."""
+        inode, now = node.inode, time.monotonic()
+        cached = self._cached.get(inode)
+        process = 0
+        if cached is not None and now - cached.last_used < _ABANDONED:
+            told: _Told | None = cached.told
+        else:
+            told = self._quiet.get(inode)
+        if not file.quiet:
+            process = _process_of(tid)
+            told = self._changing.get((inode, process)) or told
         stale_size = told is not None and told.size > file.size
         if told is None or stale_size:
-            attrs = file.attrs()
-            told = _Told(now, file.size, attrs.mtime_ns, attrs.ctime_ns)
+            told = _Told.of(file.attrs())._replace(size=file.size)
         steady = file.quiet and told.size == file.size
         file.freeze(told.size)
 
-        cached = self._cached.get(node.inode)
         if cached is not None and steady and cached.file.stamp == file.stamp:
             file.close()
             cached.users += 1
             cached.last_used = now
-            # Pages that a reader of this state has filled are this reader's too.
+            # Pages that a user of this reader has filled are right for all of them.
             cached.keep_cache = True
-            cached.stale_size = False
-            self._latest[node.inode] = cached
             return cached
-
-        # Beyond the end, the kernel would fill pages with zeros.
-        direct = stale_size or cached is not None
-        keep_cache = direct or (steady and node.filled == file.stamp)
-        reader = Reader(node, file, told, direct, keep_cache, stale_size, now)
+        direct = not steady or cached is not None
+        reader = Reader(
+            node=node,
+            file=file,
+            told=told._replace(at=now),
+            direct=direct,
+            keep_cache=direct or node.filled == file.stamp,
+            stale_size=stale_size,
+            process=process or (_process_of(tid) if direct else 0),
+            last_used=now,
+            believed_size=told.size,
+        )
         if not direct:
-            node.filled = file.stamp if steady else None
-            self._cached[node.inode] = reader
-        self._latest[node.inode] = reader
+            node.filled = file.stamp
+            self._cached[inode] = reader
+        self._open.setdefault(inode, []).append(reader)
         return reader
 
-    def latest(self, inode: int) -> Reader | None:
-        """Return the reader of *inode* that was opened last, if it is still open."""
-        return self._latest.get(inode)
+    def opened(self, inode: int) -> Reader | None:
+        """Return the latest reader of *inode*, if it is open at all."""
+        readers = self._open.get(inode)
+        return readers[-1] if readers else None
 
-    def touch(self, reader: Reader) -> None:
-        """Note that *reader* is being read."""
-        reader.last_used = time.monotonic()
+    def check_read(self, reader: Reader, offset: int, size: int) -> None:
+        """Note that *reader* is being read.
+
+        Raises `SourceChangedError` where the kernel would fill up a short answer with
+        zeros, because it believes in a larger file by now.
+        """
+        if reader.direct:
+            return
+        end = reader.file.size
+        if offset < end:
+            reader.last_used = time.monotonic()
+        if reader.believed_size > end and offset + size > end:
+            raise SourceChangedError("the file has grown since it was opened")
 
     def close(self, reader: Reader) -> None:
         """Let one user of *reader* go."""
         reader.users -= 1
         if reader.users:
             return
-        for readers in (self._latest, self._cached):
-            if readers.get(reader.node.inode) is reader:
-                del readers[reader.node.inode]
+        inode = reader.node.inode
+        self._open[inode].remove(reader)
+        if not self._open[inode]:
+            del self._open[inode]
+        if self._cached.get(inode) is reader:
+            del self._cached[inode]
         reader.file.close()
+
+
+def _process_of(tid: int) -> int:
+    """Return the process that the thread *tid* belongs to.
+
+    One thread may ask for the size and another read.
+    """
+    try:
+        with open(f"/proc/{tid}/status", "rb") as lines:
+            for line in lines:
+                if line.startswith(b"Tgid:"):
+                    return int(line.split()[1])
+    except OSError:
+        pass  # It has ended, or lives in another PID namespace.
+    return tid

@@ -112,11 +112,13 @@ class Operations(pyfuse3.Operations):
 
     # Names and attributes
 
-    def _entry(self, attrs: Attrs) -> EntryAttributes:
+    def _entry(self, attrs: Attrs, ctx: RequestContext | None) -> EntryAttributes:
+        timeout = TIMEOUT
         if S_ISREG(attrs.mode):
-            attrs = self._live.tell(attrs)
+            attrs, timeout = self._live.tell(attrs, None if ctx is None else ctx.pid)
         entry = EntryAttributes()
-        entry.entry_timeout = entry.attr_timeout = TIMEOUT
+        entry.entry_timeout = TIMEOUT
+        entry.attr_timeout = timeout
         entry.st_ino = attrs.inode
         entry.generation = attrs.generation
         entry.st_mode = attrs.mode
@@ -139,7 +141,7 @@ class Operations(pyfuse3.Operations):
         """Find *name* in a directory."""
         node, attrs = self._view.lookup(self._nodes[parent_inode], name)
         self._nodes.remember(node)
-        return self._entry(attrs)
+        return self._entry(attrs, ctx)
 
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         """Drop what the kernel has forgotten."""
@@ -155,11 +157,11 @@ class Operations(pyfuse3.Operations):
             attrs = self._view.attrs(self._nodes[inode])
         except (FileNotFoundError, StaleNodeError):
             # A file that is open keeps its attributes when it loses its name.
-            reader = self._live.latest(inode)
+            reader = self._live.opened(inode)
             if reader is None:
                 raise
             attrs = reader.file.attrs()
-        return self._entry(attrs)
+        return self._entry(attrs, ctx)
 
     @_replies(_inode_path)
     async def readlink(self, inode: InodeT, ctx: RequestContext) -> FileNameT:
@@ -229,7 +231,7 @@ class Operations(pyfuse3.Operations):
             found = self._child(node, child)
             if found is None:
                 continue
-            entry = self._entry(found[1])
+            entry = self._entry(found[1], None)
             if not pyfuse3.readdir_reply(token, child.shown_name, entry, number):
                 return
             self._nodes.remember(found[0])
@@ -259,7 +261,7 @@ class Operations(pyfuse3.Operations):
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise FUSEError(EROFS)
         node = self._nodes[inode]
-        reader = self._live.open(node, self._view.open(node))
+        reader = self._live.open(node, self._view.open(node), ctx.pid)
         handle = next(self._handles)
         self._readers[handle] = reader
         if reader.stale_size:
@@ -270,7 +272,7 @@ class Operations(pyfuse3.Operations):
     async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
         """Return *size* bytes from *off*, fewer only at the end."""
         reader = self._readers[fh]
-        self._live.touch(reader)
+        self._live.check_read(reader, off, size)
         read = partial(reader.file.read, off, size)
         try:
             return read(nowait=True)

@@ -23,6 +23,8 @@ from revcrypt.view.nodes import View
 
 GRACE = 2.0
 """Seconds for requests under way, when a signal asks to stop."""
+TASKS = 64
+"""Requests that may be waiting for a disk at the same time."""
 FSTYPE = b"fuse.revcrypt"
 _MOUNTINFO = "/proc/self/mountinfo"
 
@@ -117,7 +119,8 @@ async def _main(operations: Operations, on_ready: Callable[[], None]) -> ExitCod
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_on_signal)
         nursery.start_soon(announce)
-        await pyfuse3.main()
+        # Idle tasks cost nothing, but ending and starting them all the time does.
+        await pyfuse3.main(min_tasks=TASKS, max_tasks=TASKS)
         nursery.cancel_scope.cancel()
     return code
 

@@ -12,6 +12,12 @@ _QUIET_NS = 2_000_000_000
 """More than the coarsest timestamp of a Linux filesystem, FAT's two seconds."""
 
 
+def is_quiet(mtime_ns: int, ctime_ns: int) -> bool:
+    """Tell whether the last change is so old that another would alter the times."""
+    # Where the clock is wrong, or was, times in the future say nothing.
+    return abs(time.time_ns() - max(mtime_ns, ctime_ns)) > _QUIET_NS
+
+
 class BytesFile:
     """An open virtual file."""
 
@@ -54,8 +60,7 @@ class SourceFile:
         self.path = path
         self._fd = fd
         self._lock = Lock()
-        changed_ns = max(status.st_mtime_ns, status.st_ctime_ns)
-        self.quiet = abs(time.time_ns() - changed_ns) > _QUIET_NS
+        self.quiet = is_quiet(status.st_mtime_ns, status.st_ctime_ns)
 
     def read(self, offset: int, size: int, *, nowait: bool) -> bytes:
         """Return *size* bytes from *offset*, fewer only at the end of the file.

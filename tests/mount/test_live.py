@@ -1,0 +1,100 @@
+"""A source that is written while it is pulled: every copy decrypts, block for block."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support import Mounts, run
+
+pytestmark = pytest.mark.fuse
+
+PULLS = 10
+
+# A hundred small lines a second, as a busy service logs them.
+APPENDER = """
+import sys, time
+with open(sys.argv[1], "ab", buffering=0) as log:
+    print("writing", flush=True)
+    for number in range(1_000_000):
+        log.write(b"%d a line of ordinary length, as logs have them\\n" % number)
+        time.sleep(0.01)
+"""
+
+# As fast as the machine can, like a database.
+OVERWRITER = """
+import os, random, sys
+size = os.path.getsize(sys.argv[1])
+fd = os.open(sys.argv[1], os.O_WRONLY)
+print("writing", flush=True)
+while True:
+    os.pwrite(fd, os.urandom(512), random.randrange(size - 512))
+"""
+
+
+@contextmanager
+def writing(program: str, path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Let *program* write to *path* all the while."""
+    command = [sys.executable, "-c", program, str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        yield process
+        assert process.poll() is None, "the writer has ended early"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def pull_and_check(mounts: Mounts, view: Path, *options: str) -> None:
+    """Pull several times and let gocryptfs check every copy."""
+    for number in range(PULLS):
+        pulled = mounts.directory / f"pull{number}"
+        run("rsync", "-a", *options, f"{view}/", pulled)
+        run("gocryptfs", "-fsck", "-q", f"--passfile={mounts.passfile}", pulled)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """An empty source."""
+    path = tmp_path / "source"
+    path.mkdir()
+    return path
+
+
+def test_growing_log(mounts: Mounts, plain: Path) -> None:
+    """The tail of a log that grows during the pull is never torn."""
+    mounts.init(plain)
+    log = plain / "log"
+    log.write_bytes(b"the first line\n" * 20_000)
+    view = mounts.reverse(plain)
+    with writing(APPENDER, log):
+        pull_and_check(mounts, view)
+
+
+def test_overwritten_database(mounts: Mounts, plain: Path) -> None:
+    """No block is torn, though FUSE reads cut blocks in two."""
+    mounts.init(plain)
+    database = plain / "database"
+    database.write_bytes(bytes(range(256)) * (60 * 4096))
+    view = mounts.reverse(plain)
+    with writing(OVERWRITER, database):
+        pull_and_check(mounts, view)
+
+
+def test_incremental_pull(mounts: Mounts, plain: Path) -> None:
+    """The same copy, updated in place while the log grows, stays whole."""
+    mounts.init(plain)
+    log = plain / "log"
+    log.write_bytes(b"the first line\n" * 20_000)
+    view = mounts.reverse(plain)
+    pulled = mounts.directory / "pulled"
+    with writing(APPENDER, log):
+        for _ in range(PULLS):
+            run("rsync", "-a", "--inplace", "--no-whole-file", f"{view}/", pulled)
+            run("gocryptfs", "-fsck", "-q", f"--passfile={mounts.passfile}", pulled)
