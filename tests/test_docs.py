@@ -1,0 +1,50 @@
+"""The documentation says what the program does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from revcrypt.cli.main import make_parser
+from revcrypt.errors import ExitCode
+from revcrypt.format.sizes import cipher_size
+from tests.support import revcrypt
+
+README = Path(__file__).parent.parent / "README.md"
+COMMANDS = ["revcrypt", "revcrypt init", "revcrypt reverse", "revcrypt forward"]
+
+
+def table(marker: str) -> dict[int, str]:
+    """Return the rows of the table below *marker*, whose first column is a number."""
+    text = README.read_text().split(f"<!-- {marker} -->")[1]
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", text.split("\n\n")[0], re.MULTILINE)
+    return {int(number): rest for number, rest in rows}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_usage(command: str) -> None:
+    """README shows the help text of every command, word for word."""
+    marker = f"<!-- usage: {command} -->\n```\n"
+    shown = README.read_text().split(marker)[1].split("```")[0]
+    words = command.split()[1:]
+    assert shown == revcrypt(*words, "--help", env={"COLUMNS": "80"}).stdout
+
+
+def test_every_command_is_shown() -> None:
+    """No command is missing from README."""
+    names = re.findall(r"^    (\w+) ", make_parser().format_help(), re.MULTILINE)
+    assert sorted(f"revcrypt {name}" for name in names) == sorted(COMMANDS[1:])
+
+
+def test_exit_codes() -> None:
+    """README lists the exit statuses that exist, and no others."""
+    assert table("exit codes").keys() == {int(code) for code in ExitCode}
+
+
+def test_worked_sizes() -> None:
+    """The sizes in README are those of the format."""
+    sizes = table("worked sizes")
+    assert sizes
+    assert {plain: cipher_size(plain) for plain in sizes} == {
+        plain: int(shown) for plain, shown in sizes.items()
+    }
