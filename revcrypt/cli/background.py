@@ -7,10 +7,11 @@ process group before mount(2) makes systemd's automount wait for itself.
 """
 
 import os
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from revcrypt.errors import ExitCode
+from revcrypt.errors import ExitCode, MountFailedError
 
 _READY = b"\x01"
 _STANDARD = (0, 1, 2)
@@ -57,8 +58,11 @@ class Child:
         os.close(self.ready_fd)
 
 
-def fork() -> Child | ExitCode | int:
-    """Fork; return the `Child` in the child and the exit status in the caller."""
+def fork() -> Child | ExitCode:
+    """Fork; return the `Child` in the child and the exit status in the caller.
+
+    Raises `MountFailedError` in the caller if the child was killed.
+    """
     read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
@@ -67,5 +71,10 @@ def fork() -> Child | ExitCode | int:
     os.close(write_fd)
     if os.read(read_fd, 1) == _READY:
         return ExitCode.OK
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status < 0:
+        raise MountFailedError(
+            f"{signal.Signals(-status).name} ended the mount before it answered",
+            hint="if the mountpoint is broken now, clean up with fusermount3 -u",
+        )
+    return ExitCode(status)

@@ -184,7 +184,7 @@ def _features(options: _Options) -> Features:
         cipher=cipher,
         plaintext_names=plaintext_names,
         dir_iv=not plaintext_names and not on["deterministic-names"],
-        raw64=on["raw64"],
+        raw64=on["raw64"] and not plaintext_names,
         hkdf=on["hkdf"],
         long_name_max=long_name_max,
     )

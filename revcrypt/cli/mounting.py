@@ -161,7 +161,7 @@ def _serve(view: MountedView, request: Request, inherited: frozenset[int]) -> Ex
         log.warning("no system log here; with --foreground, messages go to stderr")
     child = background.fork()
     if not isinstance(child, background.Child):
-        return ExitCode(child)
+        return child
 
     def on_ready() -> None:
         log.info("mounted on %s", request.mountpoint)

@@ -11,7 +11,7 @@ from binascii import Error as Base64Error
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 from revcrypt.errors import ConfigInvalidError, ConfigUnreadableError
 from revcrypt.format.content import Cipher
@@ -217,13 +217,19 @@ def _parse_json(data: bytes) -> dict[str, Any]:
     if not data.strip():
         raise ConfigUnreadableError("the config is empty")
     try:
-        fields = json.loads(data.decode(), object_pairs_hook=_unique)
+        fields = json.loads(
+            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse
+        )
     except (ValueError, RecursionError) as error:
         # The decoder's own message quotes no content, so it gives no secret away.
         raise ConfigUnreadableError(f"the config is not JSON: {error}") from None
     if not isinstance(fields, dict):
         raise ConfigUnreadableError("the config is not a JSON object")
     return fields
+
+
+def _refuse(constant: str) -> Never:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

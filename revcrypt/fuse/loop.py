@@ -3,20 +3,23 @@
 pyfuse3's loop takes a lock and registers with epoll for every request, which is most of
 its cost when requests come one after another. pyfuse3 finds trio through a global of its
 own module, the seam that its asyncio mode uses. `install` puts something there that
-looks whether a request is waiting and parks only if none is.
+looks whether a request is waiting, naps for a moment in the kernel if none is, and goes
+through trio's scheduler only when nothing comes.
 
 Three rules keep that safe:
 
 - The FUSE descriptor blocks. Nothing may run between the look and pyfuse3's read, or
   another task may take the request: so there is no checkpoint in between, and a task
-  that was parked looks again when it wakes up.
-- Only one task may park on a descriptor; the others wait for their turn.
+  that was woken looks again.
+- Only one task watches the descriptor; the others are parked. A task that has to wait
+  for something else wakes one of them.
 - Signals, timers and finished threads must be served under load: every so many requests
-  the loop goes through trio's scheduler.
+  the loop goes through the scheduler, and it does not nap while a thread is at work.
 """
 
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import pyfuse3
@@ -24,6 +27,10 @@ import trio
 
 BURST = 64
 """Requests to answer before others get a turn."""
+NAP_MS = 1
+"""How long a client may think between two requests without our going to sleep."""
+
+_GONE = select.POLLERR | select.POLLHUP
 
 
 class _NoLock:
@@ -51,7 +58,9 @@ class EagerTrio:
         self._poll.register(mountinfo_fd, select.POLLPRI)
         self._mountinfo_fd = mountinfo_fd
         self._on_mounts_changed = on_mounts_changed
-        self._turn = trio.Lock()
+        self._parked = trio.lowlevel.ParkingLot()
+        self._is_watched = False
+        self._waiting = 0
         self._registered = False
         self._closing = False
         self._burst = 0
@@ -59,9 +68,21 @@ class EagerTrio:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a module's attributes
         return getattr(trio, name, None) or getattr(trio.lowlevel, name)
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let other tasks take requests while this one waits for something else."""
+        self._waiting += 1
+        if not self._is_watched:
+            self._parked.unpark()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
     def notify_closing(self, fd: int) -> None:
         """Wake the tasks that wait for *fd*, for good."""
         self._closing = True
+        self._parked.unpark_all()
         trio.lowlevel.notify_closing(fd)
 
     async def wait_readable(self, fd: int) -> None:
@@ -73,21 +94,33 @@ class EagerTrio:
         if self._burst >= BURST:
             self._burst = 0
             await trio.lowlevel.checkpoint()
-        if self._has_request(fd):
-            return
-        async with self._turn:
-            while not self._has_request(fd):
+        timeout = 0 if self._waiting else NAP_MS
+        while not self._has_request(fd, timeout):
+            timeout = 0
+            if self._is_watched:
+                await self._parked.park()
+                continue
+            self._is_watched = True
+            try:
                 await trio.lowlevel.wait_readable(fd)
+            finally:
+                self._is_watched = False
 
-    def _has_request(self, fd: int) -> bool:
+    def _has_request(self, fd: int, timeout: int) -> bool:
         if self._closing:
             raise trio.ClosedResourceError
-        ready = [ready_fd for ready_fd, _ in self._poll.poll(0)]
+        ready = dict(self._poll.poll(timeout))
         if self._mountinfo_fd in ready:
             self._on_mounts_changed()
-        return fd in ready
+        events = ready.get(fd, 0)
+        if events & _GONE:
+            # Every task has to read the end of the mount for itself.
+            self._parked.unpark_all()
+        return events != 0
 
 
-def install(mountinfo_fd: int, on_mounts_changed: Callable[[], None]) -> None:
+def install(mountinfo_fd: int, on_mounts_changed: Callable[[], None]) -> EagerTrio:
     """Make pyfuse3 use the eager loop from now on."""
-    pyfuse3.trio = EagerTrio(mountinfo_fd, on_mounts_changed)  # type: ignore[attr-defined]
+    eager = EagerTrio(mountinfo_fd, on_mounts_changed)
+    pyfuse3.trio = eager  # type: ignore[attr-defined]
+    return eager

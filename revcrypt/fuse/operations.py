@@ -8,6 +8,7 @@ task that got the request: a trip through a thread costs more than the work itse
 import logging
 import os
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from errno import EROFS
 from functools import partial, wraps
@@ -83,14 +84,23 @@ class _Directory:
 
 
 class Operations(pyfuse3.Operations):
-    """Answers the kernel's requests from *view*."""
+    """Answers the kernel's requests from *view*.
+
+    *waiting* is entered while a request waits, so that others can be answered.
+    """
 
     supports_dot_lookup = False
 
-    def __init__(self, view: View) -> None:
+    def __init__(
+        self,
+        view: View,
+        *,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         super().__init__()
         self.initialized = trio.Event()
         self._view = view
+        self._waiting = waiting
         self._nodes = NodeTable(view.root)
         self._live = LiveFiles()
         self._handles = count(1)
@@ -278,9 +288,10 @@ class Operations(pyfuse3.Operations):
             return read(nowait=True)
         except BlockingIOError:
             # Waiting for a disk, maybe for ever, is no reason for others to wait.
-            return await trio.to_thread.run_sync(
-                partial(read, nowait=False), abandon_on_cancel=True
-            )
+            with self._waiting():
+                return await trio.to_thread.run_sync(
+                    partial(read, nowait=False), abandon_on_cancel=True
+                )
 
     async def release(self, fh: FileHandleT) -> None:
         """Close a file."""

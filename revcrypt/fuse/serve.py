@@ -73,8 +73,8 @@ def serve(
     _check_machine()
     mountpoint = os.path.realpath(mountpoint)
     mountinfo_fd = os.open(_MOUNTINFO, os.O_RDONLY | os.O_CLOEXEC)
-    loop.install(mountinfo_fd, mounts.refresh)
-    operations = Operations(view)
+    eager = loop.install(mountinfo_fd, mounts.refresh)
+    operations = Operations(view, waiting=eager.waiting)
     try:
         pyfuse3.init(operations, os.fsdecode(mountpoint), options.as_fuse())
     except RuntimeError:
