@@ -7,6 +7,7 @@ after a crash the mountpoint answers "Transport endpoint is not connected".
 
 import logging
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable
@@ -71,6 +72,7 @@ def serve(
     `MountFailedError`.
     """
     _check_machine()
+    _allow_many_files()
     mountpoint = os.path.realpath(mountpoint)
     mountinfo_fd = os.open(_MOUNTINFO, os.O_RDONLY | os.O_CLOEXEC)
     eager = loop.install(mountinfo_fd, mounts.refresh)
@@ -137,6 +139,12 @@ def _check_machine() -> None:
             "fusermount3 is not installed, and only root can mount without it",
             hint="install the package fuse3",
         )
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files: every file that a client opens takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _own_device(mountpoint: bytes) -> str | None:

@@ -102,7 +102,8 @@ class ForwardView(TreeView):
         for name in backing:
             match entry_kind(name):
                 case EntryKind.SHORT:
-                    full[name] = name
+                    # A name that should be hashed cannot be looked up as it is.
+                    full[name] = name if self._volume.names.shown(name) == name else b""
                 case EntryKind.LONG:
                     full[name] = self._full_name(node, name)
                 case EntryKind.NAME_FILE:

@@ -28,6 +28,7 @@ class DirNames:
         self.full: dict[bytes, bytes] = {}
         """Hashed directory entry -> full cipher name."""
         self.weight = 0
+        """What the cache has counted it for."""
 
     def add(self, plain_names: Sequence[bytes]) -> None:
         """Encrypt those of *plain_names* that are not known yet."""
@@ -58,23 +59,24 @@ class NameCache:
     def __init__(self, cipher: NameCipher) -> None:
         self._cipher = cipher
         self._directories: OrderedDict[bytes, DirNames] = OrderedDict()
+        self._latest: DirNames | None = None
         self._weight = 0
 
     def names(self, cipher_path: bytes, iv: bytes) -> DirNames:
         """Return the names of the directory at *cipher_path*."""
+        if self._latest is not None:
+            self._weigh(self._latest)
         names = self._directories.get(cipher_path)
-        if names is not None:
-            self._directories.move_to_end(cipher_path)
-            return names
-        if self._directories:
-            self._weigh(next(reversed(self._directories.values())))
-        while self._weight > MAX_NAMES:
+        if names is None:
+            names = self._directories[cipher_path] = DirNames(self._cipher, iv)
+        self._directories.move_to_end(cipher_path)
+        while self._weight > MAX_NAMES and len(self._directories) > 1:
             self._weight -= self._directories.popitem(last=False)[1].weight
-        names = self._directories[cipher_path] = DirNames(self._cipher, iv)
+        self._latest = names
         return names
 
     def _weigh(self, names: DirNames) -> None:
-        """Account for what has come since; only the latest directory grows much."""
+        """Account for what the caller has added since."""
         weight = len(names.shown) + 1
         self._weight += weight - names.weight
         names.weight = weight

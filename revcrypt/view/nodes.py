@@ -154,19 +154,28 @@ class VirtualNode(Node):
     that is empty: owner and times come from there.
     """
 
-    __slots__ = ("content",)
+    __slots__ = ("content", "path")
 
     def __init__(
         self, parent: Node, backing_name: bytes, shown_name: bytes, content: bytes
     ) -> None:
-        path = join(parent.shown_path(), shown_name)
-        inode = virtual_inode_number(path)
+        self.path = join(parent.shown_path(), shown_name)
+        inode = virtual_inode_number(self.path)
         super().__init__(parent, backing_name, shown_name, parent.device, 0, inode)
         self.content = content
 
     def is_same_object(self, other: Node) -> bool:
-        """Content is a function of the path, and so is the number."""
-        return isinstance(other, VirtualNode) and self.content == other.content
+        """Tell whether both had the same path when they were made.
+
+        Where the parent is by now does not count: the number was made of that path.
+        """
+        return isinstance(other, VirtualNode) and self.path == other.path
+
+    def move_to(self, other: Node) -> None:
+        """Take over what was just found; a config may have been rewritten."""
+        super().move_to(other)
+        assert isinstance(other, VirtualNode)
+        self.content = other.content
 
 
 class EmptyDirNode(Node):

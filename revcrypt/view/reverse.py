@@ -202,7 +202,8 @@ class ReverseView(TreeView):
     def _status_attrs(self, node: Node, status: os.stat_result) -> Attrs:
         size, blocks = status.st_size, status.st_blocks
         if isinstance(node, VirtualNode):
-            size, blocks = len(node.content), 1
+            size = len(node.content)
+            blocks = -(-size // 512)
         elif S_ISREG(status.st_mode):
             # Ciphertext has no holes, whatever the source has: programs that look for
             # holes would otherwise leave out the header.
