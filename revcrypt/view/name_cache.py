@@ -12,6 +12,9 @@ from revcrypt.format.names import NameCipher
 MAX_NAMES = 65_536
 """Names to keep over all directories; the latest directory stays, however large."""
 
+_FORGOTTEN = 1000
+"""Names of deleted files that may be kept per directory."""
+
 
 class DirNames:
     """The names in one directory as far as they are known."""
@@ -30,8 +33,12 @@ class DirNames:
         self.weight = 0
         """What the cache has counted it for."""
 
-    def add(self, plain_names: Sequence[bytes]) -> None:
-        """Encrypt those of *plain_names* that are not known yet."""
+    def update(self, plain_names: Sequence[bytes]) -> None:
+        """Encrypt those of *plain_names*, all names of the directory, that are new."""
+        if len(self.shown) > 2 * len(plain_names) + _FORGOTTEN:
+            # A spool directory has had more names than we want to keep for ever.
+            for known in (self.shown, self.plain, self.full):
+                known.clear()
         new = [name for name in plain_names if name not in self.shown]
         for name, cipher_name in zip(new, self._cipher.encrypt(new, self.iv)):
             shown = self._cipher.shown(cipher_name)

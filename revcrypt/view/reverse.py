@@ -100,7 +100,7 @@ class ReverseView(TreeView):
     def _find(self, parent: Node, names: DirNames, entry: bytes) -> bytes | None:
         """Return the plain name of a hashed entry, if it exists."""
         if entry not in names.plain and not isinstance(parent, EmptyDirNode):
-            names.add(self.source.names(parent))
+            names.update(self.source.names(parent))
         return names.plain.get(entry)
 
     def _names_in(self, directory: Node) -> DirNames:
@@ -136,7 +136,7 @@ class ReverseView(TreeView):
 
     def _list_encrypted(self, node: Node, plain: list[bytes]) -> list[Child]:
         names = self._names_in(node)
-        names.add(plain)
+        names.update(plain)
         children = [Child(names.shown[name], name) for name in plain]
         virtual = [
             Child(shown + NAME_FILE_SUFFIX, name, names.full[shown])
