@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Never, Protocol
@@ -65,6 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
+    _open_standard_fds()
     logs.to_stderr()
     try:
         return _run(argv)
@@ -87,6 +89,13 @@ def _run(argv: Sequence[str]) -> ExitCode:
     arguments = make_parser().parse_args(argv or ["--help"])
     code: ExitCode = arguments.run(arguments)
     return code
+
+
+def _open_standard_fds() -> None:
+    """Take the numbers 0 to 2, lest a socket or a file of ours becomes stderr."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
 
 
 def _say(kind: str, text: str) -> None:

@@ -44,9 +44,9 @@ class PassphraseSource:
             return b"".join(_from_file(path) for path in self.passfiles)
         if self.extpass:
             return _from_program(self.extpass)
-        if not sys.stdin.isatty():
-            return _from_stdin()
-        return _from_terminal(new=new)
+        if sys.stdin is not None and sys.stdin.isatty():
+            return _from_terminal(new=new)
+        return _from_stdin()
 
 
 def _from_file(path: str) -> bytes:
@@ -80,6 +80,8 @@ def _from_program(command: Sequence[str]) -> bytes:
 
 
 def _from_stdin() -> bytes:
+    if sys.stdin is None:
+        raise PassphraseUnreadableError("stdin is closed", hint="give --passfile FILE")
     return _checked(sys.stdin.buffer.readline(MAX_PASSPHRASE + 2), "stdin")
 
 
@@ -118,6 +120,8 @@ def read_master_key(path: str) -> bytes:
 
 
 def _master_key_text() -> str:
+    if sys.stdin is None:
+        return ""
     if sys.stdin.isatty():
         return getpass.getpass("Master key: ")
     return sys.stdin.read(MAX_PASSPHRASE)

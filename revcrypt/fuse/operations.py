@@ -255,7 +255,10 @@ class Operations(pyfuse3.Operations):
             raise
         except (OSError, DataError) as error:
             # Left out, it would look deleted. Any use of it will fail with its errno.
-            log.warning("%s: %s", os.fsdecode(self._view.cipher_path(node)), error)
+            path = os.fsdecode(self._view.cipher_path(node) or b"/")
+            # An OSError's own text has the plain name in it.
+            what = error.strerror if isinstance(error, OSError) else error
+            log.warning("%s: cannot look at an entry: %s", path, what)
             unusable = VirtualNode(node, child.backing_name, child.shown_name, b"")
             return unusable, _UNUSABLE._replace(inode=unusable.inode)
 

@@ -211,9 +211,14 @@ class ReverseView(TreeView):
             blocks = -(-size // 512)
         elif S_ISLNK(status.st_mode):
             # procfs and some others give no size.
-            size = size or len(self.source.readlink(node))
-            size = self._volume.sealed_link_size(size)
+            size = self._volume.sealed_link_size(size or self._target_size(node))
         return self._attrs_of(node, status, size, blocks)
+
+    def _target_size(self, node: Node) -> int:
+        try:
+            return len(self.source.readlink(node))
+        except OSError:
+            return 0  # Whoever reads the link gets the error.
 
     def _derivation_path(self, node: Node, status: os.stat_result) -> bytes:
         """Return what the ids and nonces of an object are derived from."""

@@ -1,0 +1,113 @@
+"""A mountpoint inside the source: the view never contains itself, and never hangs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support import Mounts, is_mounted, run, wait_for_mount
+
+pytestmark = [
+    pytest.mark.fuse,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can bind mounts"),
+]
+
+
+@pytest.fixture
+def plain(mounts: Mounts) -> Path:
+    """A source whose names are not encrypted, with two directories."""
+    path = mounts.directory / "source"
+    (path / "outer").mkdir(parents=True)
+    (path / "other").mkdir()
+    (path / "file").write_bytes(b"content")
+    mounts.init(path, "--plaintext-names")
+    return path
+
+
+def found(view: Path) -> list[str]:
+    """Return what a full walk through *view* finds, if it ends."""
+    # A program of its own, since a walk that waits for itself can only be killed.
+    listing = run("timeout", "20", "find", view, "-mindepth", "1", "-printf", r"%P\n")
+    return sorted(listing.stdout.splitlines())
+
+
+def bind(mounts: Mounts, *arguments: str | Path) -> None:
+    """Make a bind mount, which is undone at the end."""
+    run("mount", *arguments)
+    mounts._mountpoints.append(Path(arguments[-1]))
+
+
+NORMAL = ["file", "gocryptfs.conf", "other", "outer"]
+
+
+@pytest.mark.parametrize("through_symlink", [False, True])
+def test_direct(through_symlink: bool, mounts: Mounts, plain: Path) -> None:
+    """The mountpoint is an empty directory in the view."""
+    (mounts.directory / "link").symlink_to(plain / "outer")
+    directory = "link" if through_symlink else "source/outer"
+    view = mounts.reverse(plain, f"{directory}/inner")
+    assert found(view) == [*NORMAL, "outer/inner"]
+    # Asked again, the kernel has its answers ready; ask for what it has not.
+    run("timeout", "20", "stat", view / "outer" / "inner" / "outer", status=1)
+
+
+def test_forward(mounts: Mounts, tmp_path: Path) -> None:
+    """With encrypted names, a backup of the mountpoint is an empty directory."""
+    plain = tmp_path / "source"
+    plain.mkdir()
+    (plain / "file").write_bytes(b"content")
+    mounts.init(plain)
+    view = mounts.reverse(plain, "source/inner")
+    found(view)
+    pulled = tmp_path / "pulled"
+    run("timeout", "20", "rsync", "-a", f"{view}/", pulled)
+    assert found(mounts.forward(pulled)) == ["file", "inner"]
+
+
+def test_bind_mount_of_the_parent(mounts: Mounts, plain: Path) -> None:
+    """A second way to the mountpoint ends at an empty directory, too."""
+    view = mounts.reverse(plain, "source/outer/inner")
+    assert found(view) == [*NORMAL, "outer/inner"]
+    bind(mounts, "--rbind", plain / "outer", plain / "other")
+    assert is_mounted(plain / "other" / "inner")
+    assert found(view) == sorted([*NORMAL, "other/inner", "outer/inner"])
+
+
+def test_propagated_mount(mounts: Mounts, plain: Path) -> None:
+    """A mount that appears in two places at once is recognised in both."""
+    bind(mounts, "--bind", plain / "outer", plain / "outer")
+    run("mount", "--make-shared", plain / "outer")
+    bind(mounts, "--bind", plain / "outer", plain / "other")
+    view = mounts.reverse(plain, "source/outer/inner")
+    assert is_mounted(plain / "other" / "inner")
+    assert found(view) == sorted([*NORMAL, "other/inner", "outer/inner"])
+
+
+def test_bind_mount_of_the_view(mounts: Mounts, plain: Path) -> None:
+    """The view, mounted into the source while it is served, is an empty directory."""
+    view = mounts.reverse(plain)
+    assert found(view) == NORMAL
+    bind(mounts, "--bind", view, plain / "other")
+    assert found(view) == NORMAL
+    run("timeout", "20", "stat", view / "other" / "file", status=1)
+    assert found(plain / "other") == NORMAL
+
+
+def test_bind_mount_of_a_part_of_the_view(mounts: Mounts, plain: Path) -> None:
+    """A directory or a file of the view, mounted into the source, does not hang it."""
+    (plain / "outer" / "below").mkdir()
+    view = mounts.reverse(plain)
+    bind(mounts, "--bind", view / "outer", plain / "other")
+    assert found(view) == [*NORMAL, "outer/below"]
+    (plain / "target").touch()
+    bind(mounts, "--bind", view / "file", plain / "target")
+    run("timeout", "20", "cat", view / "file")
+    found(view)
+
+
+def test_source_is_a_view_of_its_own(mounts: Mounts, plain: Path) -> None:
+    """Another view inside the source is like any other filesystem."""
+    inside = mounts.reverse(plain, "source/other/view")
+    second = mounts.directory / "second"
+    second.mkdir()
+    assert found(inside) == sorted([*NORMAL, "other/view"])
