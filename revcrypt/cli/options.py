@@ -39,7 +39,11 @@ def add_passphrase(parser: argparse.ArgumentParser) -> None:
 
 def passphrase(arguments: argparse.Namespace) -> PassphraseSource:
     """Return where the passphrase comes from."""
-    return PassphraseSource(arguments.passfile, shlex.split(arguments.extpass or ""))
+    try:
+        extpass = shlex.split(arguments.extpass or "")
+    except ValueError as error:
+        raise UsageError(f"--extpass: {str(error).lower()}") from None
+    return PassphraseSource(arguments.passfile, extpass)
 
 
 def add_name_features(parser: argparse._ActionsContainer) -> None:

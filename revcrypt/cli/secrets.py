@@ -58,9 +58,10 @@ def _from_file(path: str) -> bytes:
         raise PassphraseUnreadableError(
             f"cannot read passfile {path}: {error.strerror}"
         ) from None
+    passphrase = _checked(line, f"passfile {path}")
     if more:
         log.warning("passfile %s has more than one line; using the first", path)
-    return _checked(line, f"passfile {path}")
+    return passphrase
 
 
 def _from_program(command: Sequence[str]) -> bytes:

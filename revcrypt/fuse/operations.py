@@ -7,8 +7,8 @@ task that got the request: a trip through a thread costs more than the work itse
 
 import logging
 import os
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from errno import EROFS
 from functools import partial, wraps
@@ -35,7 +35,16 @@ from pyfuse3 import (
 from revcrypt.errors import DataError, StaleNodeError
 from revcrypt.fuse.errnos import errno_of, is_damage, is_expected
 from revcrypt.fuse.live import TIMEOUT, LiveFiles, Reader
-from revcrypt.view.nodes import Attrs, Child, Node, NodeTable, View, VirtualNode
+from revcrypt.view.nodes import (
+    ROOT_INODE,
+    Attrs,
+    Child,
+    Node,
+    NodeTable,
+    View,
+    join,
+    virtual_inode_number,
+)
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +81,15 @@ def _replies(
         return replying
 
     return decorate
+
+
+@contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Keep an exception from the kernel, who has asked for no answer."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s failed", what)
 
 
 @dataclass(slots=True)
@@ -155,10 +173,11 @@ class Operations(pyfuse3.Operations):
 
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         """Drop what the kernel has forgotten."""
-        for inode, lookups in inode_list:
-            node = self._nodes.forget(inode, lookups)
-            if node is not None:
-                self._view.forget(node)
+        with _logged("forget"):
+            for inode, lookups in inode_list:
+                node = self._nodes.forget(inode, lookups)
+                if node is not None:
+                    self._view.forget(node)
 
     @_replies(_inode_path)
     async def getattr(self, inode: InodeT, ctx: RequestContext) -> EntryAttributes:
@@ -192,10 +211,11 @@ class Operations(pyfuse3.Operations):
 
     async def statfs(self, ctx: RequestContext) -> StatvfsData:
         """Return size and usage of the source's filesystem."""
-        try:
-            status = self._view.statvfs()
-        except OSError as error:
-            raise FUSEError(errno_of(error)) from None
+        return await self._statfs(ROOT_INODE)
+
+    @_replies(_inode_path)
+    async def _statfs(self, _: InodeT) -> StatvfsData:
+        status = self._view.statvfs()
         data = StatvfsData()
         data.f_bsize = status.f_bsize
         data.f_frsize = status.f_frsize
@@ -254,13 +274,16 @@ class Operations(pyfuse3.Operations):
         except StaleNodeError:
             raise
         except (OSError, DataError) as error:
-            # Left out, it would look deleted. Any use of it will fail with its errno.
-            path = os.fsdecode(self._view.cipher_path(node) or b"/")
+            # Left out, it would look deleted. It gets a number that leads to no object
+            # of the source, so whoever uses it makes the kernel look it up anew.
+            number = virtual_inode_number(join(node.shown_path(), child.shown_name))
+            names = child.backing_name, child.shown_name
+            unusable = Node(node, *names, node.device, 0, number)
+            path = os.fsdecode(self._view.cipher_path(unusable))
             # An OSError's own text has the plain name in it.
             what = error.strerror if isinstance(error, OSError) else error
-            log.warning("%s: cannot look at an entry: %s", path, what)
-            unusable = VirtualNode(node, child.backing_name, child.shown_name, b"")
-            return unusable, _UNUSABLE._replace(inode=unusable.inode)
+            log.warning("%s: %s", path, what)
+            return unusable, _UNUSABLE._replace(inode=number)
 
     async def releasedir(self, fh: FileHandleT) -> None:
         """Drop the snapshot."""
@@ -298,9 +321,10 @@ class Operations(pyfuse3.Operations):
 
     async def release(self, fh: FileHandleT) -> None:
         """Close a file."""
-        reader = self._readers.pop(fh, None)
-        if reader is not None:
-            self._live.close(reader)
+        with _logged("release"):
+            reader = self._readers.pop(fh, None)
+            if reader is not None:
+                self._live.close(reader)
 
     async def flush(self, fh: FileHandleT) -> None:
         """There is nothing to write back."""
