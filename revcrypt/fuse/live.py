@@ -101,11 +101,15 @@ class Reader:
     stale_size: bool
     """Whether the kernel believes in more than there is."""
     process: int
-    """The process that opened it, where that matters."""
+    """The process that opened it, if it is the only user."""
     last_used: float
     believed_size: int
     """The size that the kernel was told last, by anybody's question."""
     users: int = 1
+
+    def is_active(self) -> bool:
+        """Tell whether somebody may rely on what was told."""
+        return time.monotonic() - self.last_used < _ABANDONED
 
 
 class LiveFiles:
@@ -131,7 +135,7 @@ class LiveFiles:
         if readers is not None:
             cached = self._cached.get(inode)
             if cached is not None:
-                if time.monotonic() - cached.last_used < _ABANDONED:
+                if cached.is_active():
                     return cached.told.repeated(attrs), TIMEOUT
                 cached.believed_size = attrs.size
             held = self._held(readers, tid)
@@ -157,21 +161,14 @@ class LiveFiles:
     def open(self, node: Node, file: OpenFile, tid: int) -> Reader:
         """Return the reader of *file*, which the thread *tid* has just opened."""
         inode, now = node.inode, time.monotonic()
-        cached = self._cached.get(inode)
-        process = 0
-        if cached is not None and now - cached.last_used < _ABANDONED:
-            told: _Told | None = cached.told
-        else:
-            told = self._quiet.get(inode)
-        if not file.quiet:
-            process = _process_of(tid)
-            told = self._changing.get((inode, process)) or told
+        told = self._last_told(inode, file, tid)
         stale_size = told is not None and told.size > file.size
         if told is None or stale_size:
             told = _Told.of(file.attrs())._replace(size=file.size)
         steady = file.quiet and told.size == file.size
         file.freeze(told.size)
 
+        cached = self._cached.get(inode)
         if cached is not None and steady and cached.file.stamp == file.stamp:
             file.close()
             cached.users += 1
@@ -187,7 +184,7 @@ class LiveFiles:
             direct=direct,
             keep_cache=direct or node.filled == file.stamp,
             stale_size=stale_size,
-            process=process or (_process_of(tid) if direct else 0),
+            process=_process_of(tid) if direct else 0,
             last_used=now,
             believed_size=told.size,
         )
@@ -196,6 +193,16 @@ class LiveFiles:
             self._cached[inode] = reader
         self._open.setdefault(inode, []).append(reader)
         return reader
+
+    def _last_told(self, inode: int, file: OpenFile, tid: int) -> _Told | None:
+        """Return what the process of *tid* believes about a file."""
+        cached = self._cached.get(inode)
+        if cached is not None and cached.is_active():
+            return cached.told
+        told = self._quiet.get(inode)
+        if file.quiet:
+            return told
+        return self._changing.get((inode, _process_of(tid))) or told
 
     def opened(self, inode: int) -> Reader | None:
         """Return the latest reader of *inode*, if it is open at all."""
