@@ -98,7 +98,7 @@ class Mounts:
         """Mount with Debian's gocryptfs."""
         path = self.mountpoint(name)
         # Without -fg it would keep our pipe open for ever.
-        self._start("gocryptfs", "-fg", "-q", self._passfile, *options, source, path)
+        self.start("gocryptfs", "-fg", "-q", self._passfile, *options, source, path)
         return path
 
     def foreground(self, *arguments: str | os.PathLike[str]) -> subprocess.Popen[str]:
@@ -106,9 +106,10 @@ class Mounts:
 
         The last argument is the mountpoint. stderr of the process can be read.
         """
-        return self._start(*REVCRYPT, *arguments)
+        return self.start(*REVCRYPT, *arguments)
 
-    def _start(self, *command: str | os.PathLike[str]) -> subprocess.Popen[str]:
+    def start(self, *command: str | os.PathLike[str]) -> subprocess.Popen[str]:
+        """Start a program that stays, and wait until its last argument is mounted."""
         words = [os.fspath(word) for word in command]
         process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
         self._processes.append(process)
@@ -116,25 +117,31 @@ class Mounts:
         return process
 
     def unmount(self, path: Path) -> None:
-        """Unmount one of the mountpoints now."""
+        """Unmount one of the mountpoints now, and see its process end."""
         run("umount", path)
         self._mountpoints.remove(path)
-        wait_for_daemons(path)
+        self._wait_for_end(path)
 
     def close(self) -> None:
-        """Unmount everything that is still mounted, and end what is still running."""
+        """Unmount everything that is still mounted, and see all processes end."""
         for path in reversed(self._mountpoints):
             if is_mounted(path):
                 subprocess.run(["umount", "--lazy", path], check=False)
-            wait_for_daemons(path)
+            self._wait_for_end(path)
         for process in self._processes:
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait(timeout=30)
             assert process.stderr is not None
             process.stderr.close()
+
+    def _wait_for_end(self, path: Path) -> None:
+        for process in self._processes:
+            words = process.args
+            assert isinstance(words, list)
+            # gocryptfs 2.3 sometimes hangs when its mount has gone.
+            if words[0] == "gocryptfs" and words[-1] == str(path):
+                process.kill()
+                process.wait()
+        wait_for_daemons(path)
 
 
 def is_mounted(path: Path) -> bool:

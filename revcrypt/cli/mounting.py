@@ -10,6 +10,7 @@ from revcrypt.cli import background, logs, options
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.errors import ExitCode, MountpointError, UsageError
 from revcrypt.format.content import Cipher
+from revcrypt.format.names import CONFIG_NAME
 from revcrypt.format.volume import Volume
 from revcrypt.view.forward import ForwardView
 from revcrypt.view.mounts import MountsBelow, read_mounts
@@ -55,6 +56,9 @@ def mount_reverse(request: Request, *, hide_config: bool) -> ExitCode:
             "this config is not for reverse views: they need AES-SIV",
             hint="make one with revcrypt init",
         )
+    taken = os.path.join(request.source, os.fsdecode(CONFIG_NAME))
+    if features.plaintext_names and os.path.lexists(taken):
+        log.warning("%s is left out: the name is taken by the config of the view", taken)
     source = Source(os.fsencode(request.source))
     config = None if hide_config else _shown_config(source, request)
     view = ReverseView(source, Volume.open(master_key, features), config)

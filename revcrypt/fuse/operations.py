@@ -257,14 +257,22 @@ class Operations(pyfuse3.Operations):
                     return
 
         first = max(start_id - 2, 0)
+        counted = False
         for number, child in enumerate(directory.children[first:], first + 3):
-            found = self._child(node, child)
+            try:
+                found = self._child(node, child)
+            except Exception:
+                if counted:
+                    # What was counted must be answered; the error comes next time.
+                    return
+                raise
             if found is None:
                 continue
             entry = self._entry(found[1], None)
             if not pyfuse3.readdir_reply(token, child.shown_name, entry, number):
                 return
             self._nodes.remember(found[0])
+            counted = True
 
     def _child(self, node: Node, child: Child) -> tuple[Node, Attrs] | None:
         try:
@@ -297,7 +305,12 @@ class Operations(pyfuse3.Operations):
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise FUSEError(EROFS)
         node = self._nodes[inode]
-        reader = self._live.open(node, self._view.open(node), ctx.pid)
+        file = self._view.open(node)
+        try:
+            reader = self._live.open(node, file, ctx.pid)
+        except BaseException:
+            file.close()
+            raise
         handle = next(self._handles)
         self._readers[handle] = reader
         if reader.stale_size:
@@ -326,8 +339,8 @@ class Operations(pyfuse3.Operations):
             if reader is not None:
                 self._live.close(reader)
 
-    async def flush(self, fh: FileHandleT) -> None:
-        """There is nothing to write back."""
+    # There is no `flush`: its default, ENOSYS, makes the kernel stop asking at every
+    # close of a file.
 
     # What changes something never gets here on a read-only mount, unless root has
     # remounted it.
@@ -336,6 +349,7 @@ class Operations(pyfuse3.Operations):
         raise FUSEError(EROFS)
 
     setattr: Any = _refuse
+    write: Any = _refuse
     mknod: Any = _refuse
     mkdir: Any = _refuse
     unlink: Any = _refuse

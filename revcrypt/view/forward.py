@@ -82,7 +82,7 @@ class ForwardView(TreeView):
 
     def _read_small(self, directory: Node, name: bytes, limit: int) -> bytes:
         """Return a file's content; more than *limit* bytes come back as one more."""
-        fd = open_regular(self.source.dir_fd(directory), name)
+        fd, _ = open_regular(self.source.dir_fd(directory), name)
         try:
             return os.read(fd, limit + 1)
         finally:

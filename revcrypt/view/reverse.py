@@ -113,14 +113,12 @@ class ReverseView(TreeView):
 
     def _is_hidden(self, parent: Node, plain: bytes) -> bool:
         """Tell whether an entry of the source has no place in the view."""
-        return (
-            self._config is not None
-            and parent is self.root
-            and (
-                plain == self._config.hides
-                or (self._plaintext_names and plain == CONFIG_NAME)
-            )
-        )
+        if parent is not self.root:
+            return False
+        # Whoever reads a backup takes this name for its config.
+        if self._plaintext_names and plain == CONFIG_NAME:
+            return True
+        return self._config is not None and plain == self._config.hides
 
     def entries(self, node: Node) -> list[Child]:
         """Return a snapshot: entries of the source in its order, then virtual files."""

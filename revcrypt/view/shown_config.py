@@ -22,8 +22,8 @@ class ShownConfig:
 
     def read(self) -> tuple[bytes, os.stat_result]:
         """Return content and status."""
-        fd = open_regular(self.dir_fd, self.name)
+        fd, status = open_regular(self.dir_fd, self.name)
         try:
-            return os.read(fd, MAX_CONFIG_SIZE), os.fstat(fd)
+            return os.read(fd, MAX_CONFIG_SIZE), status
         finally:
             os.close(fd)

@@ -111,8 +111,7 @@ class Source:
         Raises `StaleNodeError` if another object is at its path now.
         """
         assert node.parent is not None
-        fd = open_regular(self.dir_fd(node.parent), node.backing_name)
-        status = os.fstat(fd)
+        fd, status = open_regular(self.dir_fd(node.parent), node.backing_name)
         try:
             _check(node, status)
         except StaleNodeError:
@@ -148,22 +147,27 @@ class Source:
         return b"/proc/self/fd/%d/%b" % (self.dir_fd(node.parent), node.backing_name)
 
 
-def open_regular(dir_fd: int, name: bytes) -> int:
-    """Open a regular file; raises `PermissionError` (EACCES) for anything else."""
+def open_regular(dir_fd: int, name: bytes) -> tuple[int, os.stat_result]:
+    """Open a regular file and return its status too.
+
+    Raises `PermissionError` (EACCES) for anything else.
+    """
     # Merely opening a device or FIFO can have effects, so look before opening, and
     # then open what was looked at.
     path_fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
-        if not S_ISREG(os.fstat(path_fd).st_mode):
+        status = os.fstat(path_fd)
+        if not S_ISREG(status.st_mode):
             raise PermissionError(EACCES, "not a regular file")
         path = b"/proc/self/fd/%d" % path_fd
         try:
             # Reading a backup must not look like using the files.
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOATIME)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOATIME)
         except PermissionError as error:
             if error.errno != EPERM:  # O_NOATIME is for owners and root only
                 raise
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return fd, status
     finally:
         os.close(path_fd)
 

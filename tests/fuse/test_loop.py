@@ -1,0 +1,167 @@
+"""The request loop: at once if something waits, in turn if nothing does."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from revcrypt.fuse.loop import BURST, EagerTrio
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """Return a pipe that requests come through, byte by byte."""
+    read_fd, write_fd = os.pipe()
+    yield read_fd, write_fd
+    os.close(read_fd)
+    os.close(write_fd)
+
+
+@pytest.fixture
+def mountinfo() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Return a socket that can have urgent news, as mountinfo has, and its peer."""
+    news, sender = socket.socketpair()
+    with news, sender:
+        yield news, sender
+
+
+@pytest.fixture
+def changes() -> list[str]:
+    """Return what the loop notes."""
+    return []
+
+
+@pytest.fixture
+def eager(
+    mountinfo: tuple[socket.socket, socket.socket], changes: list[str]
+) -> EagerTrio:
+    return EagerTrio(mountinfo[0].fileno(), lambda: changes.append("mounts changed"))
+
+
+async def test_a_waiting_request_is_taken_at_once(
+    eager: EagerTrio, pipe: tuple[int, int]
+) -> None:
+    """As long as requests wait, no other task runs in between, but now and then."""
+    read_fd, write_fd = pipe
+    os.write(write_fd, b"x" * (3 * BURST))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(count)
+        for number in range(1, 3 * BURST + 1):
+            await eager.wait_readable(read_fd)
+            os.read(read_fd, 1)
+            # Which of two tasks goes first in a turn is trio's choice.
+            assert number // BURST - 1 <= turns <= number // BURST
+        nursery.cancel_scope.cancel()
+
+
+async def test_tasks_take_turns(eager: EagerTrio, pipe: tuple[int, int]) -> None:
+    """Several tasks wait for one descriptor; each request is taken by exactly one."""
+    read_fd, write_fd = pipe
+    os.set_blocking(read_fd, False)
+    taken = []
+
+    async def serve() -> None:
+        while True:
+            await eager.wait_readable(read_fd)
+            taken.append(os.read(read_fd, 1))  # raises if another task was faster
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(serve)
+        for number in range(5):
+            await wait_all_tasks_blocked()
+            assert len(taken) == number
+            os.write(write_fd, b"x")
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert taken == [b"x"] * 5
+
+
+async def test_a_task_that_waits_is_replaced(
+    eager: EagerTrio, pipe: tuple[int, int]
+) -> None:
+    """While tasks wait for a disk, others take the requests that come meanwhile."""
+    read_fd, write_fd = pipe
+    os.set_blocking(read_fd, False)
+    disk, taken = trio.Event(), []
+
+    async def serve() -> None:
+        while True:
+            await eager.wait_readable(read_fd)
+            request = os.read(read_fd, 1)
+            if request == b"d":
+                with eager.waiting():
+                    await disk.wait()
+            taken.append(request)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(serve)
+        for request in (b"d", b"1", b"d", b"2", b"3"):
+            await wait_all_tasks_blocked()
+            os.write(write_fd, request)
+        await wait_all_tasks_blocked()
+        assert taken == [b"1", b"2", b"3"]
+        disk.set()
+        await wait_all_tasks_blocked()
+        os.write(write_fd, b"4")
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert taken == [b"1", b"2", b"3", b"d", b"d", b"4"]
+
+
+async def test_closing_wakes_all(eager: EagerTrio, pipe: tuple[int, int]) -> None:
+    """When the descriptor will be closed, every waiting task ends, and for good."""
+    read_fd, _ = pipe
+    ended = []
+
+    async def serve() -> None:
+        with pytest.raises(trio.ClosedResourceError):
+            await eager.wait_readable(read_fd)
+        ended.append(True)
+
+    # Tasks that do not end would be waited for.
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(serve)
+            await wait_all_tasks_blocked()
+            eager.notify_closing(read_fd)
+    assert len(ended) == 3
+    with pytest.raises(trio.ClosedResourceError):
+        await eager.wait_readable(read_fd)
+
+
+async def test_mounts_are_looked_at_before_the_request(
+    eager: EagerTrio,
+    pipe: tuple[int, int],
+    mountinfo: tuple[socket.socket, socket.socket],
+    changes: list[str],
+) -> None:
+    """A change of mounts is known before the next request is answered."""
+    read_fd, write_fd = pipe
+    os.write(write_fd, b"x")
+    await eager.wait_readable(read_fd)
+    assert changes == []
+    mountinfo[1].send(b"!", socket.MSG_OOB)
+    await eager.wait_readable(read_fd)
+    assert changes == ["mounts changed"]
+
+
+async def test_everything_else_is_trio_s(eager: EagerTrio) -> None:
+    """pyfuse3 finds whatever else it needs, in either module."""
+    assert eager.open_nursery is trio.open_nursery
+    assert eager.lowlevel.current_task is trio.lowlevel.current_task
+    async with eager.Lock():
+        pass
