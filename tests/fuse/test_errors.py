@@ -233,7 +233,8 @@ async def test_unknown_numbers_are_refused(ops: Operations, call: Call) -> None:
 
 
 CHANGES = (
-    "setattr write mknod mkdir unlink rmdir symlink rename link create setxattr removexattr"
+    "setattr write mknod mkdir unlink rmdir symlink rename link create "
+    "setxattr removexattr"
 ).split()
 
 

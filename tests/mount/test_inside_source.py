@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Mounts, is_mounted, run, wait_for_mount
+from tests.support import Mounts, is_mounted, run
 
 pytestmark = [
     pytest.mark.fuse,
@@ -102,12 +102,16 @@ def test_bind_mount_of_a_part_of_the_view(mounts: Mounts, plain: Path) -> None:
     (plain / "target").touch()
     bind(mounts, "--bind", view / "file", plain / "target")
     run("timeout", "20", "cat", view / "file")
-    found(view)
+    assert found(view) == sorted([*NORMAL, "outer/below", "target"])
 
 
-def test_source_is_a_view_of_its_own(mounts: Mounts, plain: Path) -> None:
-    """Another view inside the source is like any other filesystem."""
-    inside = mounts.reverse(plain, "source/other/view")
-    second = mounts.directory / "second"
-    second.mkdir()
-    assert found(inside) == sorted([*NORMAL, "other/view"])
+def test_another_view_inside(mounts: Mounts, plain: Path) -> None:
+    """The view of another source is like any other filesystem."""
+    another = mounts.directory / "another"
+    another.mkdir()
+    (another / "content").touch()
+    mounts.init(another, "--plaintext-names")
+    mounts.reverse(another, "source/other/view")
+    view = mounts.reverse(plain)
+    inside = [f"other/view{path}" for path in ("", "/content", "/gocryptfs.conf")]
+    assert found(view) == sorted([*NORMAL, *inside])
