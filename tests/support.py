@@ -125,8 +125,9 @@ class Mounts:
     def close(self) -> None:
         """Unmount everything that is still mounted, and see all processes end."""
         for path in reversed(self._mountpoints):
-            if is_mounted(path):
-                subprocess.run(["umount", "--lazy", path], check=False)
+            while is_mounted(path):
+                run("umount", "--lazy", path)
+        for path in self._mountpoints:
             self._wait_for_end(path)
         for process in self._processes:
             process.wait(timeout=30)

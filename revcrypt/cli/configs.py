@@ -9,6 +9,7 @@ from errno import EOPNOTSUPP, EPERM
 from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import (
     ConfigExistsError,
+    ConfigInvalidError,
     ConfigUnreadableError,
     ConfigUnwritableError,
 )
@@ -53,7 +54,10 @@ def read(config_path: ConfigPath) -> Config:
             f"cannot read config {path}: {error.strerror}",
             hint=_what_instead(path),
         ) from None
-    return config_format.parse(data)
+    try:
+        return config_format.parse(data)
+    except (ConfigUnreadableError, ConfigInvalidError) as error:
+        raise type(error)(f"{path}: {error}", hint=error.hint) from None
 
 
 def _what_instead(path: str) -> str:

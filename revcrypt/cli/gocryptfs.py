@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from revcrypt import __version__
 from revcrypt.cli import configs, init, mounting
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.secrets import PassphraseSource, read_master_key
@@ -21,7 +22,7 @@ from revcrypt.format.names import LONG_NAME_MAX_LEAST, NAME_MAX
 
 _SWITCHES = frozenset(
     "init reverse aessiv xchacha plaintextnames deterministic-names raw64 hkdf "
-    "longnames zerokey allow_other nonempty noexec fg q debug".split()
+    "longnames zerokey allow_other nonempty noexec fg q debug version".split()
 )
 _DEFAULT_ON = frozenset(("raw64", "hkdf", "longnames"))
 _VALUES = frozenset("config masterkey fsname longnamemax scryptn".split())
@@ -38,6 +39,7 @@ _WHOLE_SOURCE = "a view shows the whole source"
 _REFUSED = {
     "acl": "without it, owner and mode of each file decide",
     "badname": "names that do not decrypt are left out, and logged",
+    "cpuprofile": "revcrypt has no profiler of its own",
     "context": "use mount options of the system for SELinux labels",
     "ctlsock": "there is no control socket",
     "e": _WHOLE_SOURCE,
@@ -47,6 +49,7 @@ _REFUSED = {
     "exclude-wildcard": _WHOLE_SOURCE,
     "one-file-system": _WHOLE_SOURCE,
     "fido2": "revcrypt cannot ask FIDO2 tokens; give the master key instead",
+    "fido2-assert-option": "revcrypt cannot ask FIDO2 tokens",
     "force_owner": "a view shows the owners of its source",
     "fsck": "use gocryptfs -fsck",
     "fusedebug": "use -debug",
@@ -55,14 +58,17 @@ _REFUSED = {
     "info": "a config is readable JSON, and its key is encrypted",
     "kernel_cache": "a view keeps pages whenever that is safe",
     "ko": "a view is always mounted ro, nosuid and nodev",
+    "memprofile": "revcrypt has no profiler of its own",
     "noprealloc": "it is about writing, and views are read-only",
     "nosyslog": "use -fg to see messages on stderr",
+    "notifypid": "the command returns when the mount answers",
     "noxattr": "a view always shows extended attributes",
     "openssl": "revcrypt always uses OpenSSL",
     "passwd": "use gocryptfs -passwd",
     "serialize_reads": "reads are answered in the order in which they can be",
     "sharedstorage": "the kernel keeps attributes for a second, always",
     "speed": "use gocryptfs -speed",
+    "trace": "revcrypt has no profiler of its own",
     "wpanic": "it is for testing gocryptfs itself",
 }
 
@@ -82,6 +88,9 @@ class _Options:
 def run(argv: Sequence[str]) -> ExitCode:
     """Do what *argv* says in the language of gocryptfs; raises `UsageError`."""
     options = _parse(argv)
+    if options.switches["version"]:
+        print(f"revcrypt {__version__}")
+        return ExitCode.OK
     if options.switches["init"]:
         return _init(options)
     return _mount(options)

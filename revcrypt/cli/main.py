@@ -27,6 +27,7 @@ class Subcommand(Protocol):
 
 SUBCOMMANDS: Sequence[Subcommand] = (init, reverse, forward)
 
+_HELP = ("-h", "-hh", "-help", "--help")
 _EPILOG = """\
 A command line that starts with none of these is read as one of gocryptfs's, so
 "revcrypt -reverse -passfile F PLAINDIR MOUNTPOINT" works too.
@@ -83,10 +84,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> ExitCode:
-    native = {command.NAME for command in SUBCOMMANDS} | {"-h", "--help", "--version"}
-    if argv and argv[0] not in native:
+    native = {command.NAME for command in SUBCOMMANDS} | {"--version"}
+    if not argv or argv[0] in _HELP:
+        argv = ["--help"]
+    elif argv[0] not in native:
         return gocryptfs.run(argv)
-    arguments = make_parser().parse_args(argv or ["--help"])
+    arguments = make_parser().parse_args(argv)
     code: ExitCode = arguments.run(arguments)
     return code
 

@@ -39,10 +39,14 @@ def add_passphrase(parser: argparse.ArgumentParser) -> None:
 
 def passphrase(arguments: argparse.Namespace) -> PassphraseSource:
     """Return where the passphrase comes from."""
+    if arguments.extpass is None:
+        return PassphraseSource(arguments.passfile)
     try:
-        extpass = shlex.split(arguments.extpass or "")
+        extpass = shlex.split(arguments.extpass)
     except ValueError as error:
         raise UsageError(f"--extpass: {str(error).lower()}") from None
+    if not extpass:
+        raise UsageError("--extpass names no program")
     return PassphraseSource(arguments.passfile, extpass)
 
 

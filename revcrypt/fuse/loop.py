@@ -11,8 +11,9 @@ Three rules keep that safe:
 - The FUSE descriptor blocks. Nothing may run between the look and pyfuse3's read, or
   another task may take the request: so there is no checkpoint in between, and a task
   that was woken looks again.
-- Only one task watches the descriptor; the others are parked. A task that has to wait
-  for something else wakes one of them.
+- Only one task watches the descriptor; the others are parked. A task that wakes up, or
+  has to wait for something else, wakes one of them: it may read the end of the mount and
+  not come back.
 - Signals, timers and finished threads must be served under load: every so many requests
   the loop goes through the scheduler, and it does not nap while a thread is at work.
 """
@@ -105,6 +106,7 @@ class EagerTrio:
                 await trio.lowlevel.wait_readable(fd)
             finally:
                 self._is_watched = False
+                self._parked.unpark()
 
     def _has_request(self, fd: int, timeout: int) -> bool:
         if self._closing:

@@ -19,14 +19,13 @@ import trio
 from revcrypt.errors import ExitCode, MountFailedError
 from revcrypt.fuse import loop
 from revcrypt.fuse.operations import Operations
-from revcrypt.view.mounts import MountsBelow, read_mounts
+from revcrypt.view.mounts import MountsBelow
 from revcrypt.view.nodes import View
 
 GRACE = 2.0
 """Seconds for requests under way, when a signal asks to stop."""
 TASKS = 64
 """Requests that may be waiting for a disk at the same time."""
-FSTYPE = b"fuse.revcrypt"
 _MOUNTINFO = "/proc/self/mountinfo"
 
 log = logging.getLogger(__name__)
@@ -85,7 +84,6 @@ def serve(
             hint="the line above is from libfuse; with --allow-other, a user other "
             "than root needs user_allow_other in /etc/fuse.conf",
         ) from None
-    mounts.own_device = _own_device(mountpoint)
     mounts.refresh()
     on_mounted()
     try:
@@ -145,15 +143,3 @@ def _allow_many_files() -> None:
     """Raise the limit of open files: every file that a client opens takes one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _own_device(mountpoint: bytes) -> str | None:
-    """Return the device number of the view, from mountinfo.
-
-    Looking at the mountpoint itself would wait for the loop that is not running yet.
-    """
-    device = None
-    for mount in read_mounts():
-        if mount.mountpoint == mountpoint and mount.fstype == FSTYPE:
-            device = mount.device
-    return device

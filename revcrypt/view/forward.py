@@ -132,8 +132,8 @@ class ForwardView(TreeView):
 
     def child(self, parent: Node, child: Child) -> tuple[Node, Attrs]:
         """Turn an entry of a listing into a node."""
-        if self.is_own_mount(parent, child.backing_name):
-            raise FileNotFoundError(ENOENT, "the view itself is mounted there")
+        if self.is_view(parent, child.backing_name):
+            raise FileNotFoundError(ENOENT, "a view is mounted there")
         status = self.source.stat_entry(parent, child.backing_name)
         node = self._make_node(parent, child.backing_name, child.shown_name, status)
         return node, self._status_attrs(node, status)

@@ -1,8 +1,10 @@
 """Mounts below the source, read from mountinfo, never by looking at them.
 
 Two things depend on them. The view's own mount must never be touched by the thread that
-serves it, which would wait for itself for ever. And every mount begins a device of its
-own: a bind mount shows inode numbers of a filesystem that is in the tree already.
+serves it, which would wait for itself for ever; and two views of trees that contain each
+other's mountpoint would wait for each other. So all views are recognised by their type.
+And every mount begins a device of its own: a bind mount shows inode numbers of a
+filesystem that is in the tree already.
 """
 
 import os
@@ -10,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from re import sub
 
+VIEW_FSTYPES = (b"fuse.revcrypt", b"fuse.gocryptfs-reverse")
 _MOUNTINFO = "/proc/self/mountinfo"
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of mountinfo (proc(5)); *device* is `major:minor`."""
+    """One line of mountinfo (proc(5))."""
 
-    device: str
     mountpoint: bytes
     fstype: bytes
     source: bytes
@@ -30,7 +32,6 @@ def read_mounts() -> Iterator[Mount]:
             fields = line.split(b" ")
             after = fields.index(b"-")
             yield Mount(
-                fields[2].decode(),
                 _unescape(fields[4]),
                 _unescape(fields[after + 1]),
                 _unescape(fields[after + 2]),
@@ -46,20 +47,18 @@ class MountsBelow:
     """The mounts below a source directory, by path relative to it."""
 
     root_fd: int
-    own_device: str | None = None
-    """`major:minor` of the view itself, as soon as it is mounted."""
     _names: set[bytes] = field(default_factory=set)
-    _own: dict[bytes, bool] = field(default_factory=dict)
+    _fstypes: dict[bytes, bytes] = field(default_factory=dict)
 
     def refresh(self) -> None:
         """Read the mounts again; they have changed."""
         root = os.readlink(b"/proc/self/fd/%d" % self.root_fd).rstrip(b"/") + b"/"
-        self._own = {
-            mount.mountpoint[len(root) :]: mount.device == self.own_device
+        self._fstypes = {
+            mount.mountpoint[len(root) :]: mount.fstype
             for mount in read_mounts()
             if mount.mountpoint.startswith(root) and mount.mountpoint != root
         }
-        self._names = {os.path.basename(path) for path in self._own}
+        self._names = {os.path.basename(path) for path in self._fstypes}
 
     def may_be_mount(self, name: bytes) -> bool:
         """Tell quickly whether an entry of this name could be a mountpoint."""
@@ -67,8 +66,8 @@ class MountsBelow:
 
     def is_mount(self, path: bytes) -> bool:
         """Tell whether something is mounted on *path*."""
-        return path in self._own
+        return path in self._fstypes
 
-    def is_own(self, path: bytes) -> bool:
-        """Tell whether the view itself is mounted on *path*."""
-        return self._own.get(path, False)
+    def is_view(self, path: bytes) -> bool:
+        """Tell whether an encrypted view, maybe our own, is mounted on *path*."""
+        return self._fstypes.get(path) in VIEW_FSTYPES

@@ -179,7 +179,7 @@ class VirtualNode(Node):
 
 
 class EmptyDirNode(Node):
-    """A directory that is shown empty: where the view itself is mounted."""
+    """A directory that is shown empty: where a view is mounted."""
 
     __slots__ = ()
 

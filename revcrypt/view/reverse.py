@@ -158,7 +158,7 @@ class ReverseView(TreeView):
             content, status = self._config.read()
             node = VirtualNode(parent, b"", shown, content)
             return node, self._status_attrs(node, status)
-        if self.is_own_mount(parent, plain):
+        if self.is_view(parent, plain):
             node = EmptyDirNode(parent, plain, shown)
             return node, self.attrs(node)
         status = self.source.stat_entry(parent, plain)

@@ -64,11 +64,11 @@ class TreeView:
         # No mount, yet another device: a subvolume, or a layer of an overlay.
         return Device.at(status.st_dev, self.cipher_path(node))
 
-    def is_own_mount(self, node: Node, backing_name: bytes) -> bool:
-        """Tell whether an entry is the view itself, which must not be touched."""
+    def is_view(self, node: Node, backing_name: bytes) -> bool:
+        """Tell whether an entry is a view, maybe this one, which must not be touched."""
         if not self.mounts.may_be_mount(backing_name):
             return False
-        return self.mounts.is_own(join(node.backing_path(), backing_name))
+        return self.mounts.is_view(join(node.backing_path(), backing_name))
 
     def _attrs_of(
         self, node: Node, status: os.stat_result, size: int, blocks: int

@@ -165,3 +165,25 @@ async def test_everything_else_is_trio_s(eager: EagerTrio) -> None:
     assert eager.lowlevel.current_task is trio.lowlevel.current_task
     async with eager.Lock():
         pass
+
+
+async def test_the_end_is_seen_by_all(eager: EagerTrio) -> None:
+    """A request may turn out to be the end of the mount when it is read.
+
+    Then the task that has taken it does not come back, and nobody watches in its place.
+    """
+    ours, theirs = socket.socketpair()
+    left = []
+
+    async def serve(name: str) -> None:
+        await eager.wait_readable(ours.fileno())
+        theirs.close()
+        left.append(name)
+
+    with ours, trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            for name in ("a", "b", "c"):
+                nursery.start_soon(serve, name)
+            await wait_all_tasks_blocked()
+            theirs.send(b"x")
+    assert sorted(left) == ["a", "b", "c"]

@@ -106,12 +106,21 @@ def test_bind_mount_of_a_part_of_the_view(mounts: Mounts, plain: Path) -> None:
 
 
 def test_another_view_inside(mounts: Mounts, plain: Path) -> None:
-    """The view of another source is like any other filesystem."""
+    """The view of another source is an empty directory as well."""
     another = mounts.directory / "another"
     another.mkdir()
     (another / "content").touch()
     mounts.init(another, "--plaintext-names")
     mounts.reverse(another, "source/other/view")
     view = mounts.reverse(plain)
-    inside = [f"other/view{path}" for path in ("", "/content", "/gocryptfs.conf")]
-    assert found(view) == sorted([*NORMAL, *inside])
+    assert found(view) == sorted([*NORMAL, "other/view"])
+
+
+def test_two_views_inside(mounts: Mounts, plain: Path) -> None:
+    """Two views of one source, mounted inside it, do not wait for each other.
+
+    Each serves from one thread, so the first look of one at the other would be the last.
+    """
+    views = [mounts.reverse(plain, f"source/{name}") for name in ("outer/a", "outer/b")]
+    for view in views:
+        assert found(view) == sorted([*NORMAL, "outer/a", "outer/b"])

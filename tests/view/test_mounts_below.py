@@ -27,14 +27,14 @@ def mountinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 def line(
     mountpoint: bytes,
-    device: bytes = b"0:50",
     optional: bytes = b"shared:1 ",
     source: bytes = b"dev",
+    fstype: bytes = b"fuse.revcrypt",
 ) -> bytes:
-    return b"36 35 %b / %b rw,noatime %b- fuse.revcrypt %b ro,user_id=0" % (
-        device,
+    return b"36 35 0:50 / %b rw,noatime %b- %b %b ro,user_id=0" % (
         mountpoint,
         optional,
+        fstype,
         source,
     )
 
@@ -44,10 +44,8 @@ def test_a_line_has_any_number_of_optional_fields(
     mountinfo: Write, optional: bytes
 ) -> None:
     """Type and source are found behind the separator, wherever that is."""
-    mountinfo(line(b"/mnt", b"254:3", optional, b"//host/share"))
-    assert list(read_mounts()) == [
-        Mount("254:3", b"/mnt", b"fuse.revcrypt", b"//host/share")
-    ]
+    mountinfo(line(b"/mnt", optional, b"//host/share", b"cifs"))
+    assert list(read_mounts()) == [Mount(b"/mnt", b"cifs", b"//host/share")]
 
 
 @pytest.mark.parametrize(
@@ -112,31 +110,36 @@ def test_only_what_lies_below_counts(
         assert not below.may_be_mount(name)
 
 
-def test_the_own_mount_is_the_one_of_the_own_device(
-    below: MountsBelow, mountinfo: Write, tmp_path: Path
+@pytest.mark.parametrize(
+    ("fstype", "is_view"),
+    [
+        (b"fuse.revcrypt", True),
+        (b"fuse.gocryptfs-reverse", True),
+        (b"fuse.gocryptfs", False),
+        (b"fuse.sshfs", False),
+        (b"ext4", False),
+    ],
+)
+def test_views_are_recognised(
+    below: MountsBelow, mountinfo: Write, tmp_path: Path, fstype: bytes, *, is_view: bool
 ) -> None:
-    """Of the mounts below, those that show the own device are the view itself."""
-    base = os.fsencode(tmp_path) + b"/tree"
-    mountinfo(line(base + b"/own", b"0:61"), line(base + b"/other", b"0:6"))
+    """Encrypted views are told from other filesystems by their type."""
+    mountinfo(line(os.fsencode(tmp_path) + b"/tree/a", fstype=fstype))
     below.refresh()
-    assert not below.is_own(b"own")
-    below.own_device = "0:61"
-    below.refresh()
-    assert below.is_own(b"own")
-    assert not below.is_own(b"other")
-    assert not below.is_own(b"absent")
+    assert below.is_view(b"a") is is_view
+    assert not below.is_view(b"absent")
 
 
-@pytest.mark.parametrize(("devices", "own"), [("12", False), ("21", True)])
+@pytest.mark.parametrize("on_top", [False, True])
 def test_the_topmost_mount_counts(
-    below: MountsBelow, mountinfo: Write, tmp_path: Path, devices: str, *, own: bool
+    below: MountsBelow, mountinfo: Write, tmp_path: Path, *, on_top: bool
 ) -> None:
     """Where several things are mounted on one another, the last one is seen."""
     path = os.fsencode(tmp_path) + b"/tree/stack"
-    mountinfo(*(line(path, b"0:%b" % device.encode()) for device in devices))
-    below.own_device = "0:1"
+    fstypes = [b"fuse.revcrypt", b"ext4"]
+    mountinfo(*(line(path, fstype=t) for t in fstypes[:: -1 if on_top else 1]))
     below.refresh()
-    assert below.is_own(b"stack") is own
+    assert below.is_view(b"stack") is on_top
 
 
 def test_refresh_forgets_what_was_unmounted(

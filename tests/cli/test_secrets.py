@@ -1,0 +1,219 @@
+"""Where secrets come from, byte for byte (format specification, section 9.4)."""
+
+import io
+import logging
+from pathlib import Path
+
+import pytest
+
+from revcrypt.cli import options
+from revcrypt.cli.main import make_parser
+from revcrypt.cli.secrets import PassphraseSource, read_master_key
+from revcrypt.errors import MasterKeyError, PassphraseUnreadableError, UsageError
+from tests.support import KEY
+
+LONGEST = b"x" * 2048
+
+LINES = [
+    pytest.param(b"secret\n", b"secret", id="one line"),
+    pytest.param(b"secret", b"secret", id="no newline"),
+    pytest.param(b"secret\r\n", b"secret\r", id="carriage return"),
+    pytest.param(b"  secret \t\n", b"  secret \t", id="blanks"),
+    pytest.param(b"\xff\xfe \xc3\xa9\n", b"\xff\xfe \xc3\xa9", id="not UTF-8"),
+    pytest.param(b"sec\0ret\n", b"sec\0ret", id="NUL"),
+    pytest.param(LONGEST + b"\n", LONGEST, id="longest"),
+    pytest.param(LONGEST, LONGEST, id="longest without newline"),
+]
+
+BAD_LINES = [
+    pytest.param(b"", id="empty"),
+    pytest.param(b"\n", id="only newline"),
+    pytest.param(b"\nsecret\n", id="first line empty"),
+    pytest.param(LONGEST + b"x\n", id="too long"),
+    pytest.param(LONGEST + b"x", id="too long without newline"),
+    pytest.param(LONGEST * 1000, id="endless"),
+]
+
+MORE_LINES = pytest.param(b"secret\nmore\n", b"secret", id="more lines")
+
+
+def from_file(content: bytes, tmp_path: Path) -> bytes:
+    """Return what a passfile of this content gives."""
+    path = tmp_path / "passfile"
+    path.write_bytes(content)
+    return PassphraseSource([str(path)]).read(new=False)
+
+
+def put_on_stdin(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Make *content* the standard input, which is no terminal."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+# Files
+
+
+@pytest.mark.parametrize(("content", "expected"), LINES)
+def test_passfile(
+    content: bytes, expected: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The passphrase is the first line without its newline, otherwise unchanged."""
+    assert from_file(content, tmp_path) == expected
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("content", BAD_LINES)
+def test_bad_passfile(content: bytes, tmp_path: Path) -> None:
+    """A first line that is empty or too long is no passphrase."""
+    with pytest.raises(PassphraseUnreadableError) as caught:
+        from_file(content, tmp_path)
+    assert str(tmp_path / "passfile") in str(caught.value)
+
+
+@pytest.mark.parametrize("more", [b"more\n", b"more", b"\n"])
+def test_passfile_with_more_lines(
+    more: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Further lines do not count, but are worth a warning that shows nothing of them."""
+    assert from_file(b"secret\n" + more, tmp_path) == b"secret"
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    message = record.getMessage()
+    assert str(tmp_path / "passfile") in message
+    assert "secret" not in message
+
+
+def test_long_passfile_has_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A first line that is too long is not taken for two lines."""
+    with pytest.raises(PassphraseUnreadableError):
+        from_file(LONGEST * 2, tmp_path)
+    assert caplog.records == []
+
+
+def test_several_passfiles(tmp_path: Path) -> None:
+    """The first lines of several passfiles are joined, in the order of the options."""
+    paths = [tmp_path / name for name in ("z", "a", "m")]
+    for path, content in zip(paths, (b"one\r\n", b" two\n", b"three")):
+        path.write_bytes(content)
+    source = PassphraseSource([str(path) for path in paths])
+    assert source.read(new=False) == b"one\r twothree"
+    paths[1].write_bytes(b"")
+    with pytest.raises(PassphraseUnreadableError, match=str(paths[1])):
+        source.read(new=False)
+
+
+def test_two_kinds_of_source() -> None:
+    """A passfile and a program exclude each other."""
+    with pytest.raises(UsageError):
+        PassphraseSource(["file"], ["program"])
+
+
+# Programs
+
+
+@pytest.mark.usefixtures("null_stdin")
+@pytest.mark.parametrize(("content", "expected"), [*LINES, MORE_LINES])
+def test_extpass(content: bytes, expected: bytes, tmp_path: Path) -> None:
+    """The passphrase is the first line that the program prints."""
+    path = tmp_path / "output"
+    path.write_bytes(content)
+    assert PassphraseSource(extpass=["cat", str(path)]).read(new=True) == expected
+
+
+@pytest.mark.usefixtures("null_stdin")
+@pytest.mark.parametrize("content", BAD_LINES)
+def test_bad_extpass(content: bytes, tmp_path: Path) -> None:
+    """A program that prints an empty first line, or too much, gives no passphrase."""
+    path = tmp_path / "output"
+    path.write_bytes(content)
+    with pytest.raises(PassphraseUnreadableError, match="cat"):
+        PassphraseSource(extpass=["cat", str(path)]).read(new=False)
+
+
+@pytest.mark.usefixtures("null_stdin")
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("printf %s,%s a b", b"a,b"),
+        ("printf '%s,%s' 'a  b' \"c d\"", b"a  b,c d"),
+        (r"printf %s a\ b", b"a b"),
+        ("printf %s $HOME;id", b"$HOME;id"),
+    ],
+)
+def test_extpass_option(value: str, expected: bytes) -> None:
+    """The value of --extpass is split as a shell would, but no shell is run."""
+    command_line = ["reverse", "--extpass", value, "plain", "mountpoint"]
+    arguments = make_parser().parse_args(command_line)
+    assert options.passphrase(arguments).read(new=False) == expected
+
+
+def test_extpass_has_our_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program can ask whoever is at our standard input."""
+    path = tmp_path / "input"
+    path.write_bytes(b"typed\n")
+    with open(path) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert PassphraseSource(extpass=["cat"]).read(new=False) == b"typed"
+
+
+# Standard input
+
+
+@pytest.mark.parametrize("new", [False, True])
+@pytest.mark.parametrize(("content", "expected"), [*LINES, MORE_LINES])
+def test_stdin(
+    content: bytes, expected: bytes, new: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a terminal, one line is read, once, also for a new passphrase."""
+    put_on_stdin(monkeypatch, content)
+    assert PassphraseSource().read(new=new) == expected
+
+
+@pytest.mark.parametrize("content", BAD_LINES)
+def test_bad_stdin(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard input with an empty or too long first line gives no passphrase."""
+    put_on_stdin(monkeypatch, content)
+    with pytest.raises(PassphraseUnreadableError, match="stdin"):
+        PassphraseSource().read(new=False)
+
+
+# Master keys
+
+DIGITS = KEY.hex()
+GROUPS = [DIGITS[at : at + 8] for at in range(0, 64, 8)]
+KEY_TEXTS = [
+    DIGITS,
+    DIGITS.upper() + "\n",
+    "-".join(GROUPS),
+    "-".join(GROUPS[:4]) + "-\r\n    " + "-".join(GROUPS[4:]) + "\r\n",
+    " ".join(GROUPS),
+]
+
+
+@pytest.mark.parametrize("text", KEY_TEXTS)
+@pytest.mark.parametrize("stdin", [False, True])
+def test_master_key(
+    text: str, stdin: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A master key is read from a file or stdin as it was printed, or as plain digits."""
+    path = tmp_path / "key"
+    path.write_text(text, newline="")
+    put_on_stdin(monkeypatch, text.encode())
+    assert read_master_key("-" if stdin else str(path)) == KEY
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff" * 64, b"0" * 1_000_000])
+def test_bad_master_key(content: bytes, tmp_path: Path) -> None:
+    """A file that holds anything else is no key file, whatever its encoding and size."""
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    with pytest.raises(MasterKeyError):
+        read_master_key(str(path))
+
+
+def test_missing_master_key_file(tmp_path: Path) -> None:
+    """A key file that cannot be read is named."""
+    path = tmp_path / "key"
+    with pytest.raises(MasterKeyError, match=str(path)):
+        read_master_key(str(path))
