@@ -47,7 +47,7 @@ class MountedView(View, Protocol):
 
 def mount_reverse(request: Request, *, hide_config: bool) -> ExitCode:
     """Mount the encrypted view of a plain directory."""
-    background_fds = _prepare(request)
+    inherited = _prepare(request)
     if _lies_in(request.source, request.mountpoint):
         raise _overlap_error(request)
     master_key, features = request.open_key()
@@ -62,7 +62,7 @@ def mount_reverse(request: Request, *, hide_config: bool) -> ExitCode:
     source = Source(os.fsencode(request.source))
     config = None if hide_config else _shown_config(source, request)
     view = ReverseView(source, Volume.open(master_key, features), config)
-    return _serve(view, request, background_fds)
+    return _serve(view, request, inherited)
 
 
 def _shown_config(source: Source, request: Request) -> ShownConfig | None:
@@ -80,7 +80,7 @@ def _shown_config(source: Source, request: Request) -> ShownConfig | None:
 
 def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
     """Mount the plaintext of an encrypted directory."""
-    background_fds = _prepare(request)
+    inherited = _prepare(request)
     source, mountpoint = request.source, request.mountpoint
     if _lies_in(source, mountpoint) or _lies_in(mountpoint, source):
         raise _overlap_error(request)
@@ -88,7 +88,7 @@ def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
     strict = features.cipher is Cipher.AES_SIV and not lenient
     volume = Volume.open(master_key, features)
     view = ForwardView(Source(os.fsencode(request.source)), volume, strict=strict)
-    return _serve(view, request, background_fds)
+    return _serve(view, request, inherited)
 
 
 def _prepare(request: Request) -> frozenset[int]:

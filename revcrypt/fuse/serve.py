@@ -26,6 +26,7 @@ GRACE = 2.0
 """Seconds for requests under way, when a signal asks to stop."""
 TASKS = 64
 """Requests that may be waiting for a disk at the same time."""
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _MOUNTINFO = "/proc/self/mountinfo"
 
 log = logging.getLogger(__name__)
@@ -65,14 +66,15 @@ def serve(
     on_mounted: Callable[[], None],
     on_ready: Callable[[], None],
 ) -> ExitCode:
-    """Mount *view* on *mountpoint* and serve it until it is unmounted.
+    """Mount *view* on *mountpoint*, a real path, and serve it until it is unmounted.
 
     *on_mounted* is called when the mount exists, *on_ready* when it answers. Raises
     `MountFailedError`.
     """
     _check_machine()
     _allow_many_files()
-    mountpoint = os.path.realpath(mountpoint)
+    # From here on until `_main` listens, a signal would leave a broken mount.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     mountinfo_fd = os.open(_MOUNTINFO, os.O_RDONLY | os.O_CLOEXEC)
     eager = loop.install(mountinfo_fd, mounts.refresh)
     operations = Operations(view, waiting=eager.waiting)
@@ -106,8 +108,8 @@ async def _main(operations: Operations, on_ready: Callable[[], None]) -> ExitCod
 
     async def stop_on_signal() -> None:
         nonlocal code
-        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        with trio.open_signal_receiver(*signals) as received:
+        with trio.open_signal_receiver(*_STOP_SIGNALS) as received:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
             async for number in received:
                 log.info("%s: unmounting", signal.Signals(number).name)
                 if number == signal.SIGINT:

@@ -68,6 +68,19 @@ def test_caller_is_let_go(mounts: Mounts, plain: Path) -> None:
     assert os.listdir(view)
 
 
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_stopped_before_it_listens(number: str, mounts: Mounts, plain: Path) -> None:
+    """A signal that comes between the mount and the loop unmounts like any other."""
+    stop = f"""
+background.Child.detach = lambda self: os.kill(os.getpid(), signal.{number})
+"""
+    view = mounts.mountpoint("view")
+    command = patched(stop, *arguments(mounts), plain, view)
+    subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
+    wait_for_unmount(view)
+    assert os.listdir(view) == []
+
+
 def test_mount_that_never_answers(mounts: Mounts, plain: Path) -> None:
     """The command does not return success for a mount that has not answered yet."""
     die = """
