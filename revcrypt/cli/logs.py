@@ -30,12 +30,12 @@ def set_level(*, quiet: bool, debug: bool) -> None:
 
 def syslog_handler() -> logging.Handler | None:
     """Return a handler for the system log, or None where there is none."""
-    try:
-        handler = logging.handlers.SysLogHandler(
-            _SYSLOG, logging.handlers.SysLogHandler.LOG_DAEMON
-        )
-    except OSError:
+    # The handler itself would wait for a log to appear, and drop messages until then.
+    if not os.path.exists(_SYSLOG):
         return None
+    handler = logging.handlers.SysLogHandler(
+        _SYSLOG, logging.handlers.SysLogHandler.LOG_DAEMON
+    )
     handler.setFormatter(logging.Formatter(f"revcrypt[{os.getpid()}]: %(message)s"))
     return handler
 
