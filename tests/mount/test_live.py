@@ -1,8 +1,10 @@
 """A source that is written while it is pulled: every copy decrypts, block for block."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,3 +100,38 @@ def test_incremental_pull(mounts: Mounts, plain: Path) -> None:
         for _ in range(PULLS):
             run("rsync", "-a", "--inplace", "--no-whole-file", f"{view}/", pulled)
             run("gocryptfs", "-fsck", "-q", f"--passfile={mounts.passfile}", pulled)
+
+
+# Each copies everything from the view ($1) to an empty directory ($2).
+CLIENTS = {
+    "rsync": 'rsync -a "$1/" "$2"',
+    "cp": 'cp -a "$1/." "$2"',
+    "tar": 'tar -C "$1" -cf - . 2>/dev/null | tar -C "$2" -xf -',
+    "small reads": 'for f in "$1"/*; do dd if="$f" of="$2/${f##*/}" bs=4096; done 2>&1',
+}
+
+
+def test_several_clients(mounts: Mounts, plain: Path) -> None:
+    """Clients that pull at the same time, each its own state, do not tear blocks.
+
+    All of them share what the kernel remembers about the file, its size above all.
+    """
+    mounts.init(plain)
+    log = plain / "log"
+    log.write_bytes(b"the first line\n" * 200_000)
+    view = mounts.reverse(plain)
+    fast = APPENDER.replace("sleep(0.01)", "sleep(0.0005)")
+    with writing(fast, log), ThreadPoolExecutor(len(CLIENTS) + 1) as pool:
+        for number in range(PULLS):
+            copies = [mounts.directory / f"{name} {number}" for name in CLIENTS]
+            for copy in copies:
+                copy.mkdir()
+            commands = [
+                ["sh", "-c", script, "sh", view, copy]
+                for script, copy in zip(CLIENTS.values(), copies)
+            ]
+            commands.append(["ls", "-lR", view])
+            list(pool.map(lambda command: run(*command), commands))
+            for copy in copies:
+                run("gocryptfs", "-fsck", "-q", f"--passfile={mounts.passfile}", copy)
+                shutil.rmtree(copy)
