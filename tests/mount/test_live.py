@@ -110,6 +110,8 @@ CLIENTS = {
     "small reads": 'for f in "$1"/*; do dd if="$f" of="$2/${f##*/}" bs=4096; done 2>&1',
 }
 
+LOOKER = 'while ls -l "$1" >/dev/null; do :; done'
+
 
 def test_several_clients(mounts: Mounts, plain: Path) -> None:
     """Clients that pull at the same time, each its own state, do not tear blocks.
@@ -121,17 +123,19 @@ def test_several_clients(mounts: Mounts, plain: Path) -> None:
     log.write_bytes(b"the first line\n" * 200_000)
     view = mounts.reverse(plain)
     fast = APPENDER.replace("sleep(0.01)", "sleep(0.0005)")
-    with writing(fast, log), ThreadPoolExecutor(len(CLIENTS) + 1) as pool:
+
+    def pull(name: str) -> None:
         for number in range(PULLS):
-            copies = [mounts.directory / f"{name} {number}" for name in CLIENTS]
-            for copy in copies:
-                copy.mkdir()
-            commands = [
-                ["sh", "-c", script, "sh", view, copy]
-                for script, copy in zip(CLIENTS.values(), copies)
-            ]
-            commands.append(["ls", "-lR", view])
-            list(pool.map(lambda command: run(*command), commands))
-            for copy in copies:
-                run("gocryptfs", "-fsck", "-q", f"--passfile={mounts.passfile}", copy)
-                shutil.rmtree(copy)
+            copy = mounts.directory / f"{name} {number}"
+            copy.mkdir()
+            run("sh", "-c", CLIENTS[name], "sh", view, copy)
+            run("gocryptfs", "-fsck", "-q", f"--passfile={mounts.passfile}", copy)
+            shutil.rmtree(copy)
+
+    looking = subprocess.Popen(["sh", "-c", LOOKER, "sh", view])
+    try:
+        with writing(fast, log), ThreadPoolExecutor(len(CLIENTS)) as pool:
+            list(pool.map(pull, CLIENTS))
+    finally:
+        looking.kill()
+        looking.wait()
