@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	.ci/system-packages rsync
-	$(VENV)/bin/python docs/demo.py $(DIR)
+	$(VENV)/bin/python docs/demo.py $(if $(DIR),"$(DIR)")
 
 test: $(STAMP)
 	.ci/system-packages $(TEST_PACKAGES)

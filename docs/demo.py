@@ -53,11 +53,12 @@ def mounted(
 ) -> Iterator[None]:
     """Mount a view, and unmount it whatever happens."""
     Path(mountpoint).mkdir()
-    run(*REVCRYPT, direction, "--quiet", *options, source, mountpoint)
     try:
+        run(*REVCRYPT, direction, "--quiet", *options, source, mountpoint)
         yield
     finally:
-        run("fusermount3", "-uz", mountpoint)
+        if os.path.ismount(mountpoint):
+            run("fusermount3", "-uz", mountpoint)
 
 
 def pull() -> None:

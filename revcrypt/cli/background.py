@@ -54,7 +54,11 @@ class Child:
         os.close(null)
         for fd in inherited:
             os.close(fd)
-        os.write(self.ready_fd, _READY)
+        try:
+            os.write(self.ready_fd, _READY)
+        except BrokenPipeError:
+            # The caller was killed; a mount that nobody has been told of is not wanted.
+            os.kill(os.getpid(), signal.SIGTERM)
         os.close(self.ready_fd)
 
 
@@ -69,8 +73,14 @@ def fork() -> Child | ExitCode:
         os.close(read_fd)
         return Child(write_fd)
     os.close(write_fd)
-    if os.read(read_fd, 1) == _READY:
-        return ExitCode.OK
+    try:
+        if os.read(read_fd, 1) == _READY:
+            return ExitCode.OK
+    except KeyboardInterrupt:
+        # The child may have left our process group, and go on alone.
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        raise
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status < 0:
         raise MountFailedError(

@@ -1,10 +1,12 @@
 """Config files on disk: where they are, reading, unlocking, and writing a new one."""
 
+import logging
 import os
 import resource
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from errno import EOPNOTSUPP, EPERM
+from typing import NamedTuple
 
 from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import (
@@ -12,15 +14,26 @@ from revcrypt.errors import (
     ConfigInvalidError,
     ConfigUnreadableError,
     ConfigUnwritableError,
+    UsageError,
 )
 from revcrypt.format import config as config_format
-from revcrypt.format.config import Config, Features
+from revcrypt.format.config import Config, Features, Flag
 from revcrypt.format.keys import derive_kek, unwrap
 from revcrypt.format.names import CONFIG_NAME
 from revcrypt.view.shown_config import MAX_CONFIG_SIZE, REVERSE_CONFIG_NAME
 
-Key = tuple[bytes, Features]
-"""A master key, and what it is used for."""
+log = logging.getLogger(__name__)
+
+
+class Key(NamedTuple):
+    """A master key, and what it is used for.
+
+    It *is_proven* if a config has confirmed it; otherwise it is what somebody typed.
+    """
+
+    master_key: bytes
+    features: Features
+    is_proven: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +92,16 @@ def unlock(config_path: ConfigPath, passphrase: PassphraseSource) -> Key:
     Raises `PassphraseWrongError` or `ScryptCostError` besides what `read` raises.
     """
     config = read(config_path)
+    if Flag.FIDO2 in config.flags:
+        raise ConfigInvalidError(
+            f"{config_path.path}: it needs a FIDO2 token, which revcrypt cannot ask",
+            hint="give the master key instead: --masterkey",
+        )
     secret = passphrase.read(new=False)
     kek = derive_kek(secret, config.scrypt, memory_limit=memory_limit())
     features = config.features
-    return unwrap(config.encrypted_key, kek, hkdf=features.hkdf), features
+    master_key = unwrap(config.encrypted_key, kek, hkdf=features.hkdf)
+    return Key(master_key, features, is_proven=True)
 
 
 def memory_limit() -> int:
@@ -111,7 +130,7 @@ def write_new(path: str, config: Config) -> None:
     except OSError as error:
         raise ConfigUnwritableError(
             f"cannot write config {path}: {error.strerror}",
-            hint="put it somewhere else with --config",
+            hint="name a file in a directory that can be written, with --config",
         ) from None
 
 
@@ -154,8 +173,27 @@ def _rename_new(temporary: str, path: str) -> None:
         os.rename(temporary, path)
 
 
-def features_or(config_path: ConfigPath, features: Features) -> Features:
-    """Return what the config says, or *features* where there is no config."""
+def features_or(config_path: ConfigPath, flags: Features) -> Features:
+    """Return what the config says, or *flags* where there is no config."""
     if config_path.is_default and not os.path.exists(config_path.path):
-        return features
-    return read(config_path).features
+        return flags
+    try:
+        features = read(config_path).features
+    except (ConfigUnreadableError, ConfigInvalidError) as error:
+        # The master key is for when the config is lost; a broken one is no better.
+        log.warning("%s; going by the options about the format instead", error)
+        return flags
+    check_flags(flags, features)
+    return features
+
+
+def check_flags(flags: Features, features: Features) -> None:
+    """Raise `UsageError` if *flags*, where they are no defaults, contradict a config."""
+    default = Features()
+    for name in (field.name for field in fields(Features)):
+        said = getattr(flags, name)
+        if said not in (getattr(default, name), getattr(features, name)):
+            raise UsageError(
+                "the options about the format contradict the config",
+                hint="leave them out; the config knows",
+            )

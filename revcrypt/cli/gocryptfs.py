@@ -128,6 +128,8 @@ def _expanded(argv: Sequence[str]) -> Iterator[str]:
         else:
             rest.append(token)
     for option in mount_options:
+        if option in _VALUES | _LISTS:
+            raise UsageError(f"-o {option} needs a value: {option}=…")
         yield "-" + option.replace("\\,", ",")
     yield from rest
 
@@ -145,7 +147,7 @@ def _take(options: _Options, option: str, tokens: Iterator[str]) -> None:
         return
     if name not in _VALUES | _LISTS:
         known = [*_SWITCHES, *_VALUES, *_LISTS]
-        close = difflib.get_close_matches(name, known, 1)
+        close = difflib.get_close_matches(name, known, 1, cutoff=0.75)
         hint = f"did you mean -{close[0]}?" if close else "see revcrypt --help"
         raise UsageError(f"unknown option -{name}", hint=hint)
     if not equals:
@@ -275,5 +277,5 @@ def _open_key(options: _Options, config: ConfigPath) -> Key:
     """Return the key; with a master key, the flags alone say how to use it."""
     master_key = _master_key(options)
     if master_key is not None:
-        return master_key, _features(options)
+        return Key(master_key, _features(options), is_proven=False)
     return configs.unlock(config, _passphrase(options))

@@ -100,6 +100,12 @@ def initialise(request: Request) -> ExitCode:
         log.info("wrote %s", path)
         if sys.stdout.isatty():
             _show_master_key(master_key)
+        else:
+            log.info(
+                "the master key is shown only on a terminal; "
+                "gocryptfs-xray -dumpmasterkey %s prints it",
+                path,
+            )
     return ExitCode.OK
 
 

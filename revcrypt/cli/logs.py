@@ -36,7 +36,7 @@ def syslog_handler() -> logging.Handler | None:
     handler = logging.handlers.SysLogHandler(
         _SYSLOG, logging.handlers.SysLogHandler.LOG_DAEMON
     )
-    handler.setFormatter(logging.Formatter(f"revcrypt[{os.getpid()}]: %(message)s"))
+    handler.setFormatter(logging.Formatter("revcrypt[%(process)d]: %(message)s"))
     return handler
 
 

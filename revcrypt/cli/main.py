@@ -89,7 +89,12 @@ def _run(argv: Sequence[str]) -> ExitCode:
         argv = ["--help"]
     elif argv[0] not in native:
         return gocryptfs.run(argv)
-    arguments = make_parser().parse_args(argv)
+    arguments, unknown = make_parser().parse_known_args(argv)
+    if unknown:
+        raise UsageError(
+            f"unrecognized arguments: {' '.join(unknown)}",
+            hint=f"see revcrypt {argv[0]} --help",
+        )
     code: ExitCode = arguments.run(arguments)
     return code
 

@@ -8,7 +8,14 @@ from typing import Protocol
 
 from revcrypt.cli import background, logs, options
 from revcrypt.cli.configs import ConfigPath, Key
-from revcrypt.errors import ExitCode, MountpointError, UsageError
+from revcrypt.errors import (
+    ConfigUnreadableError,
+    ExitCode,
+    MasterKeyError,
+    MountpointError,
+    UsageError,
+)
+from revcrypt.format import config
 from revcrypt.format.content import Cipher
 from revcrypt.format.names import CONFIG_NAME
 from revcrypt.format.volume import Volume
@@ -50,7 +57,7 @@ def mount_reverse(request: Request, *, hide_config: bool) -> ExitCode:
     inherited = _prepare(request)
     if _lies_in(request.source, request.mountpoint):
         raise _overlap_error(request)
-    master_key, features = request.open_key()
+    master_key, features, is_proven = request.open_key()
     if features.cipher is not Cipher.AES_SIV:
         raise UsageError(
             "this config is not for reverse views: they need AES-SIV",
@@ -60,22 +67,36 @@ def mount_reverse(request: Request, *, hide_config: bool) -> ExitCode:
     if features.plaintext_names and os.path.lexists(taken):
         log.warning("%s is left out: the name is taken by the config of the view", taken)
     source = Source(os.fsencode(request.source))
-    config = None if hide_config else _shown_config(source, request)
-    view = ReverseView(source, Volume.open(master_key, features), config)
+    shown = None if hide_config else _shown_config(source, request)
+    if shown is not None and not is_proven:
+        log.warning("the view shows %s, unproven for this key", request.config.path)
+    view = ReverseView(source, Volume.open(master_key, features), shown)
     return _serve(view, request, inherited)
 
 
 def _shown_config(source: Source, request: Request) -> ShownConfig | None:
-    path = os.path.realpath(os.fsencode(request.config.path))
-    if not os.path.exists(path):
+    hides: bytes | None = REVERSE_CONFIG_NAME
+    if request.config.is_default:
+        # Not by path: somebody may have made it a link to a secret.
+        fd, name = source.root_fd, REVERSE_CONFIG_NAME
+    else:
+        path = os.path.realpath(os.fsencode(request.config.path))
+        directory, name = os.path.split(path)
+        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        status, root = os.fstat(fd), source.root_stat
+        in_root = (status.st_dev, status.st_ino) == (root.st_dev, root.st_ino)
+        if not in_root or name != REVERSE_CONFIG_NAME:
+            hides = None
+    try:
+        return ShownConfig(fd, name, hides=hides, check=config.parse)
+    except FileNotFoundError:
         log.warning("the view has no gocryptfs.conf: only the master key can open it")
         return None
-    directory, name = os.path.split(path)
-    in_root = directory == os.path.realpath(os.fsencode(request.source))
-    if in_root and name == REVERSE_CONFIG_NAME:
-        return ShownConfig(source.root_fd, name, hides=name)
-    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    return ShownConfig(fd, name, hides=None)
+    except OSError as error:
+        raise ConfigUnreadableError(
+            f"cannot show config {request.config.path}: {error.strerror}",
+            hint="the view can do without it: --hide-config",
+        ) from None
 
 
 def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
@@ -84,10 +105,15 @@ def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
     source, mountpoint = request.source, request.mountpoint
     if _lies_in(source, mountpoint) or _lies_in(mountpoint, source):
         raise _overlap_error(request)
-    master_key, features = request.open_key()
+    master_key, features, is_proven = request.open_key()
     strict = features.cipher is Cipher.AES_SIV and not lenient
     volume = Volume.open(master_key, features)
     view = ForwardView(Source(os.fsencode(request.source)), volume, strict=strict)
+    if not is_proven and not lenient and not view.is_opened_by_key():
+        raise MasterKeyError(
+            f"the master key opens nothing in {request.source}",
+            hint="it is another directory's, or the options about the format are missing",
+        )
     return _serve(view, request, inherited)
 
 

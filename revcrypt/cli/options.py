@@ -142,11 +142,14 @@ def open_key(arguments: argparse.Namespace, config: ConfigPath, flags: Features)
     """
     source = passphrase(arguments)
     if arguments.masterkey is None:
-        return configs.unlock(config, source)
+        key = configs.unlock(config, source)
+        configs.check_flags(flags, key.features)
+        return key
     if source.passfiles or source.extpass:
         raise UsageError("--masterkey excludes --passfile and --extpass")
     features = configs.features_or(config, flags)
-    return secrets.read_master_key(arguments.masterkey), features
+    master_key = secrets.read_master_key(arguments.masterkey)
+    return Key(master_key, features, is_proven=False)
 
 
 def check_directory(path: str) -> None:

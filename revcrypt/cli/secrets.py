@@ -98,17 +98,24 @@ def _checked(data: bytes, origin: str) -> bytes:
     if not passphrase:
         raise PassphraseUnreadableError(
             f"{origin} gives an empty passphrase",
-            hint="give --passfile FILE; its first line is the passphrase",
+            hint="the first line of a --passfile is the passphrase",
         )
     if len(passphrase) > MAX_PASSPHRASE:
         raise PassphraseUnreadableError(
             f"{origin} gives a passphrase of more than {MAX_PASSPHRASE} bytes"
         )
+    if passphrase.endswith(b"\r"):
+        log.warning("%s gives a passphrase that ends with a carriage return", origin)
     return passphrase
 
 
 def read_master_key(path: str) -> bytes:
     """Return the master key written in the file *path*, or on stdin for `-`."""
+    if _is_master_key(path):
+        raise UsageError(
+            "the master key itself is no argument: all users of this machine can see it",
+            hint="give a file that holds it, or - for stdin",
+        )
     try:
         if path == _STDIN:
             return parse_master_key(_master_key_text())
@@ -120,9 +127,21 @@ def read_master_key(path: str) -> bytes:
         ) from None
 
 
+def _is_master_key(text: str) -> bool:
+    try:
+        parse_master_key(text)
+    except MasterKeyError:
+        return False
+    return True
+
+
 def _master_key_text() -> str:
     if sys.stdin is None:
         return ""
-    if sys.stdin.isatty():
-        return getpass.getpass("Master key: ")
-    return sys.stdin.read(MAX_PASSPHRASE)
+    if not sys.stdin.isatty():
+        return sys.stdin.read(MAX_PASSPHRASE)
+    text = getpass.getpass("Master key: ")
+    # As printed, it has two lines, and the first ends with a dash.
+    while text.rstrip().endswith("-"):
+        text += getpass.getpass("Master key, next line: ")
+    return text

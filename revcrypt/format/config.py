@@ -192,11 +192,6 @@ def parse(data: bytes) -> Config:
     if version != VERSION:
         raise ConfigInvalidError(f"this config has version {version}, not {VERSION}")
     flags = _parse_flags(_field(fields, "featureflags", list))
-    if Flag.FIDO2 in flags:
-        raise ConfigInvalidError(
-            "this config needs a FIDO2 token, which revcrypt cannot ask",
-            hint="give the master key instead",
-        )
     scrypt = _field(fields, "scryptobject", dict)
     return Config(
         creator=_field(fields, "creator", str, default=""),

@@ -1,6 +1,6 @@
 """The only table from exception to errno."""
 
-from errno import EIO, ENODATA, ENOENT, ESTALE
+from errno import EIO, ENODATA, ENOENT, ENOSYS, ESTALE
 
 from revcrypt.errors import (
     BadNameError,
@@ -21,7 +21,8 @@ def errno_of(error: Exception) -> int:
             # The kernel answers this one itself: it looks the path up anew and
             # tries once more before a program hears of it.
             return ESTALE
-        case OSError(errno=int(number)):
+        case OSError(errno=int(number)) if number != ENOSYS:
+            # To the kernel, ENOSYS means never to ask such a thing again.
             return number
     return EIO
 

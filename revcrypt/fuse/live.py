@@ -5,13 +5,16 @@ way a size that does not fit what is read would cut the last block. The kernel k
 attributes for a second, and pages, for all clients together. So:
 
 - A file that has not changed for a while ("quiet") is read through the page cache, and
-  all its readers share one open file. As long as they read, its size and times stay told
-  as they were, because the kernel ends cached reads where it believes the end to be.
+  all its readers share one open file. Its size and times stay told as they were until
+  some minutes after a change, because the kernel ends cached reads where it believes the
+  end to be.
 - Attributes of a file that has just changed are not kept by the kernel, so that every
   question gets here and every process can be told its own truth: the process that opens
   it gets it frozen at the size that it was told last, and is told that size when it asks
   again. Its reads bypass the page cache: there, the end is where we say it is.
-- Pages outlive the last reader only if the file has not changed since.
+- Pages do not outlive the last reader. The times of a file do not tell all changes (a
+  dirty page of a mapped file can change again unseen), and half a block from before one
+  would not fit the other half.
 """
 
 import time
@@ -30,11 +33,11 @@ TIMEOUT = 1.0
 _KERNEL_KEEPS = TIMEOUT + 0.1
 _PROCESS_RELIES = 10.0
 """Seconds between two questions of a process that belong together."""
-_ABANDONED = 600.0
-"""Seconds without a read after which a reader does not hold back news of a change.
+_HELD_BACK = 600.0
+"""Seconds for which readers hold back the news of a change.
 
-A pull over a slow line may well pause for a minute; a program that opens a file and
-forgets it must not hide changes from the next pull.
+A pull over a slow line should get to the end of its file; a program that opens a file
+and forgets it must not hide changes from the next pull.
 """
 
 K = TypeVar("K", bound=Hashable)
@@ -88,7 +91,7 @@ class _Recent(Generic[K]):
 
 @dataclass(slots=True, eq=False)
 class Reader:
-    """An open file as its users share it; *last_used* is monotonic."""
+    """An open file as its users share it."""
 
     node: Node
     file: OpenFile
@@ -102,14 +105,16 @@ class Reader:
     """Whether the kernel believes in more than there is."""
     process: int
     """The process that opened it, if it is the only user."""
-    last_used: float
     believed_size: int
     """The size that the kernel was told last, by anybody's question."""
+    changed_at: float | None = None
+    """When somebody asked first after the file had changed; monotonic."""
     users: int = 1
 
-    def is_active(self) -> bool:
-        """Tell whether somebody may rely on what was told."""
-        return time.monotonic() - self.last_used < _ABANDONED
+    def holds_back(self) -> bool:
+        """Tell whether what the users were told is still told to all."""
+        changed_at = self.changed_at
+        return changed_at is None or time.monotonic() - changed_at < _HELD_BACK
 
 
 class LiveFiles:
@@ -135,8 +140,11 @@ class LiveFiles:
         if readers is not None:
             cached = self._cached.get(inode)
             if cached is not None:
-                if cached.is_active():
-                    return cached.told.repeated(attrs), TIMEOUT
+                repeated = cached.told.repeated(attrs)
+                if repeated != attrs and cached.changed_at is None:
+                    cached.changed_at = time.monotonic()
+                if cached.holds_back():
+                    return repeated, TIMEOUT
                 cached.believed_size = attrs.size
             held = self._held(readers, tid)
             if held is not None:
@@ -172,7 +180,6 @@ class LiveFiles:
         if cached is not None and steady and cached.file.stamp == file.stamp:
             file.close()
             cached.users += 1
-            cached.last_used = now
             # Pages that a user of this reader has filled are right for all of them.
             cached.keep_cache = True
             return cached
@@ -182,14 +189,12 @@ class LiveFiles:
             file=file,
             told=told._replace(at=now),
             direct=direct,
-            keep_cache=direct or node.filled == file.stamp,
+            keep_cache=direct,
             stale_size=stale_size,
             process=_process_of(tid) if direct else 0,
-            last_used=now,
             believed_size=told.size,
         )
         if not direct:
-            node.filled = file.stamp
             self._cached[inode] = reader
         self._open.setdefault(inode, []).append(reader)
         return reader
@@ -197,7 +202,7 @@ class LiveFiles:
     def _last_told(self, inode: int, file: OpenFile, tid: int) -> _Told | None:
         """Return what the process of *tid* believes about a file."""
         cached = self._cached.get(inode)
-        if cached is not None and cached.is_active():
+        if cached is not None and cached.holds_back():
             return cached.told
         told = self._quiet.get(inode)
         if file.quiet:
@@ -210,17 +215,13 @@ class LiveFiles:
         return readers[-1] if readers else None
 
     def check_read(self, reader: Reader, offset: int, size: int) -> None:
-        """Note that *reader* is being read.
+        """Raise `SourceChangedError` where a read cannot be answered as it should.
 
-        Raises `SourceChangedError` where the kernel would fill up a short answer with
-        zeros, because it believes in a larger file by now.
+        That is where the kernel would fill up a short answer with zeros, because it
+        believes in a larger file by now.
         """
-        if reader.direct:
-            return
         end = reader.file.size
-        if offset < end:
-            reader.last_used = time.monotonic()
-        if reader.believed_size > end and offset + size > end:
+        if not reader.direct and reader.believed_size > end and offset + size > end:
             raise SourceChangedError("the file has grown since it was opened")
 
     def close(self, reader: Reader) -> None:

@@ -8,12 +8,12 @@ task that got the request: a trip through a thread costs more than the work itse
 import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from errno import EROFS
+from errno import EAGAIN, EROFS
 from functools import partial, wraps
 from itertools import count
-from stat import S_IFDIR, S_IFREG, S_ISREG
+from stat import S_IFDIR, S_ISREG
 from typing import Any, Concatenate, Never, ParamSpec, TypeVar
 
 import pyfuse3
@@ -41,10 +41,17 @@ from revcrypt.view.nodes import (
     Child,
     Node,
     NodeTable,
+    OpenFile,
     View,
     join,
     virtual_inode_number,
 )
+
+THREADS = 64
+"""Reads that may be waiting for a disk at the same time."""
+LEASE_SECONDS = 60.0
+"""More than `/proc/sys/fs/lease-break-time`."""
+LEASE_POLL = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +126,8 @@ class Operations(pyfuse3.Operations):
         self.initialized = trio.Event()
         self._view = view
         self._waiting = waiting
+        # Reads that hang must not use up the threads of all others too soon.
+        self._limiter = trio.CapacityLimiter(THREADS)
         self._nodes = NodeTable(view.root)
         self._live = LiveFiles()
         self._handles = count(1)
@@ -268,15 +277,14 @@ class Operations(pyfuse3.Operations):
                 raise
             if found is None:
                 continue
-            entry = self._entry(found[1], None)
-            if not pyfuse3.readdir_reply(token, child.shown_name, entry, number):
+            if not pyfuse3.readdir_reply(token, child.shown_name, found[1], number):
                 return
             self._nodes.remember(found[0])
             counted = True
 
-    def _child(self, node: Node, child: Child) -> tuple[Node, Attrs] | None:
+    def _child(self, node: Node, child: Child) -> tuple[Node, EntryAttributes] | None:
         try:
-            return self._view.child(node, child)
+            found, attrs = self._view.child(node, child)
         except FileNotFoundError:
             return None  # It has gone since the snapshot.
         except StaleNodeError:
@@ -291,7 +299,13 @@ class Operations(pyfuse3.Operations):
             # An OSError's own text has the plain name in it.
             what = error.strerror if isinstance(error, OSError) else error
             log.warning("%s: %s", path, what)
-            return unusable, _UNUSABLE._replace(inode=number)
+            entry = EntryAttributes()
+            # Were this remembered, the next question would be answered with a regular
+            # file, and a client would delete the directory that it has a copy of.
+            entry.entry_timeout = entry.attr_timeout = 0
+            entry.st_ino = number
+            return unusable, entry
+        return found, self._entry(attrs, None)
 
     async def releasedir(self, fh: FileHandleT) -> None:
         """Drop the snapshot."""
@@ -305,7 +319,10 @@ class Operations(pyfuse3.Operations):
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise FUSEError(EROFS)
         node = self._nodes[inode]
-        file = self._view.open(node)
+        try:
+            file = self._view.open(node)
+        except BlockingIOError:
+            file = await self._open_leased(node)
         try:
             reader = self._live.open(node, file, ctx.pid)
         except BaseException:
@@ -314,8 +331,22 @@ class Operations(pyfuse3.Operations):
         handle = next(self._handles)
         self._readers[handle] = reader
         if reader.stale_size:
-            pyfuse3.invalidate_inode(inode, attr_only=True)
+            with suppress(OSError):  # It is only advice.
+                pyfuse3.invalidate_inode(inode, attr_only=True)
         return FileInfo(fh=handle, direct_io=reader.direct, keep_cache=reader.keep_cache)
+
+    async def _open_leased(self, node: Node) -> OpenFile:
+        """Open a file that somebody holds a lease on (fcntl(2)).
+
+        The first attempt has asked for it; the kernel takes it away after a while.
+        """
+        with trio.move_on_after(LEASE_SECONDS):
+            while True:
+                with self._waiting():
+                    await trio.sleep(LEASE_POLL)
+                with suppress(BlockingIOError):
+                    return self._view.open(node)
+        raise FUSEError(EAGAIN)
 
     @_replies(_reader_path)
     async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
@@ -329,7 +360,9 @@ class Operations(pyfuse3.Operations):
             # Waiting for a disk, maybe for ever, is no reason for others to wait.
             with self._waiting():
                 return await trio.to_thread.run_sync(
-                    partial(read, nowait=False), abandon_on_cancel=True
+                    partial(read, nowait=False),
+                    abandon_on_cancel=True,
+                    limiter=self._limiter,
                 )
 
     async def release(self, fh: FileHandleT) -> None:
@@ -360,7 +393,3 @@ class Operations(pyfuse3.Operations):
     create: Any = _refuse
     setxattr: Any = _refuse
     removexattr: Any = _refuse
-
-
-_UNUSABLE = Attrs(0, 0, S_IFREG, 1, 0, 0, 0, 0, 0, 4096, 0, 0, 0)
-"""Attributes for an entry that exists, but cannot be looked at."""

@@ -18,14 +18,14 @@ import trio
 
 from revcrypt.errors import ExitCode, MountFailedError
 from revcrypt.fuse import loop
-from revcrypt.fuse.operations import Operations
+from revcrypt.fuse.operations import THREADS, Operations
 from revcrypt.view.mounts import MountsBelow
 from revcrypt.view.nodes import View
 
 GRACE = 2.0
 """Seconds for requests under way, when a signal asks to stop."""
-TASKS = 64
-"""Requests that may be waiting for a disk at the same time."""
+TASKS = THREADS + 8
+"""Requests that may be under way: all that wait for a disk, and some that do not."""
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _MOUNTINFO = "/proc/self/mountinfo"
 
@@ -82,9 +82,10 @@ def serve(
         pyfuse3.init(operations, os.fsdecode(mountpoint), options.as_fuse())
     except RuntimeError:
         raise MountFailedError(
-            f"cannot mount on {os.fsdecode(mountpoint)}",
-            hint="the line above is from libfuse; with --allow-other, a user other "
-            "than root needs user_allow_other in /etc/fuse.conf",
+            f"cannot mount on {os.fsdecode(mountpoint)}; libfuse has said why",
+            hint="--allow-other needs user_allow_other in /etc/fuse.conf, except for root"
+            if options.allow_other
+            else "the mountpoint must be yours, and /dev/fuse open to you",
         ) from None
     mounts.refresh()
     on_mounted()

@@ -35,8 +35,9 @@ class BytesFile:
         return len(self._content)
 
     def freeze(self, size: int) -> None:
-        """Serve only the first *size* bytes."""
-        self._content = self._content[:size]
+        """Raise `SourceChangedError` unless *size* is all: half a config is none."""
+        if size != len(self._content):
+            raise SourceChangedError("the file was replaced a moment ago")
 
     def attrs(self) -> Attrs:
         """Return the attributes."""

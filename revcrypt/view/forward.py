@@ -10,9 +10,8 @@ stubs are empty files and zeroed blocks are holes.
 
 import logging
 import os
-from base64 import b64decode
-from binascii import Error as Base64Error
 from errno import ENOENT
+from itertools import islice
 from stat import S_ISLNK, S_ISREG
 
 from revcrypt.errors import (
@@ -34,8 +33,11 @@ from revcrypt.format.sizes import SMALLEST_FILE, apparent_plain_size
 from revcrypt.format.volume import Volume
 from revcrypt.view.forward_file import ForwardFile
 from revcrypt.view.nodes import Attrs, Child, Node, OpenFile, join
-from revcrypt.view.source import Source, open_regular
+from revcrypt.view.source import NotRegularError, Source, open_regular
 from revcrypt.view.tree import ACL_NAMES, TreeView
+
+_TRIES = 10
+"""Files to try before a key is given up."""
 
 log = logging.getLogger(__name__)
 
@@ -123,10 +125,46 @@ class ForwardView(TreeView):
         try:
             name_file = entry + NAME_FILE_SUFFIX
             full = self._read_small(directory, name_file, NAME_FILE_MAX)
-        except OSError:
+        except (FileNotFoundError, NotRegularError):
             return b""
         # Names of other files of this directory would decrypt as well.
         return full if self._volume.names.shown(full) == entry else b""
+
+    def is_opened_by_key(self) -> bool:
+        """Tell whether the key opens anything in the root, or there is nothing to try.
+
+        Damage is no sign of a wrong key as long as anything is whole.
+        """
+        names = self.source.names(self.root)
+        if self._plaintext_names:
+            files = (self._opens_file(name) for name in names if name != CONFIG_NAME)
+            tried = islice((opens for opens in files if opens is not None), _TRIES)
+            return any(answers) if (answers := list(tried)) else True
+        short = [name for name in names if entry_kind(name) is EntryKind.SHORT]
+        short = [name for name in short if name not in (CONFIG_NAME, DIR_IV_NAME)]
+        try:
+            return not short or any(
+                self._volume.names.decrypt(short, self._iv(self.root))
+            )
+        except MalformedError:
+            return True
+
+    def _opens_file(self, name: bytes) -> bool | None:
+        """Tell whether a file in the root opens; None if it has nothing to open."""
+        try:
+            node, attrs = self.child(self.root, Child(name, name))
+            if not S_ISREG(attrs.mode) or not attrs.size:
+                return None
+            file = self.open(node)
+            try:
+                file.read(0, 1, nowait=False)
+            finally:
+                file.close()
+        except OSError:
+            return None
+        except DataError:
+            return False
+        return True
 
     # Nodes and attributes
 
@@ -204,6 +242,6 @@ class ForwardView(TreeView):
         except AuthenticationError:
             # Very old gocryptfs stored base64 (section 6.2).
             try:
-                return self._volume.content.open_value(b64decode(value, validate=True))
-            except Base64Error:
+                return self._volume.content.open_value(self._volume.base64.decode(value))
+            except MalformedError:
                 raise AuthenticationError("the value does not authenticate") from None

@@ -89,7 +89,6 @@ class Node:
     __slots__ = (
         "backing_name",
         "device",
-        "filled",
         "inode",
         "lookups",
         "parent",
@@ -113,8 +112,6 @@ class Node:
         self.source_inode = source_inode
         self.inode = inode
         self.lookups = 0
-        self.filled: object = None
-        """The state of the file that the kernel's page cache was filled from."""
 
     def backing_path(self) -> bytes:
         """Return the path in the source, relative to its root (root: empty)."""
@@ -224,7 +221,10 @@ class OpenFile(Protocol):
         """Whether the last change is so old that another one would alter *stamp*."""
 
     def freeze(self, size: int) -> None:
-        """Serve only the first *size* bytes; called before the first read."""
+        """Serve only the first *size* bytes; called before the first read.
+
+        Raises `SourceChangedError` for a file that makes sense only as a whole.
+        """
 
     def attrs(self) -> Attrs:
         """Return the attributes as of now, also if the file has lost its name."""

@@ -17,6 +17,11 @@ from revcrypt.view.nodes import Node
 MAX_DIR_FDS = 128
 
 _DIR_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class NotRegularError(PermissionError):
+    """What was to be read is no regular file."""
 
 
 class Source:
@@ -150,7 +155,8 @@ class Source:
 def open_regular(dir_fd: int, name: bytes) -> tuple[int, os.stat_result]:
     """Open a regular file and return its status too.
 
-    Raises `PermissionError` (EACCES) for anything else.
+    Raises `NotRegularError` for anything else, and `BlockingIOError` while somebody
+    holds a lease on it: waiting for him, one user could stop the view for all.
     """
     # Merely opening a device or FIFO can have effects, so look before opening, and
     # then open what was looked at.
@@ -158,15 +164,15 @@ def open_regular(dir_fd: int, name: bytes) -> tuple[int, os.stat_result]:
     try:
         status = os.fstat(path_fd)
         if not S_ISREG(status.st_mode):
-            raise PermissionError(EACCES, "not a regular file")
+            raise NotRegularError(EACCES, "not a regular file")
         path = b"/proc/self/fd/%d" % path_fd
         try:
             # Reading a backup must not look like using the files.
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOATIME)
+            fd = os.open(path, _FILE_FLAGS | os.O_NOATIME)
         except PermissionError as error:
             if error.errno != EPERM:  # O_NOATIME is for owners and root only
                 raise
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(path, _FILE_FLAGS)
         return fd, status
     finally:
         os.close(path_fd)

@@ -68,7 +68,11 @@ class TreeView:
         """Tell whether an entry is a view, maybe this one, which must not be touched."""
         if not self.mounts.may_be_mount(backing_name):
             return False
-        return self.mounts.is_view(join(node.backing_path(), backing_name))
+        path = join(node.backing_path(), backing_name)
+        if not self.mounts.is_mount(path):
+            # The kernel does not tell when a directory above a mount is renamed.
+            self.mounts.refresh()
+        return self.mounts.is_view(path)
 
     def _attrs_of(
         self, node: Node, status: os.stat_result, size: int, blocks: int

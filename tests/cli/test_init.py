@@ -115,7 +115,7 @@ def test_everything_is_random(source: Path, tmp_path: Path) -> None:
         passphrase = PassphraseSource([str(passfile)])
         revcrypt(*INIT, "--passfile", passfile, "--config", path, source)
         where = configs.ConfigPath(str(path), is_default=False)
-        master_key, _ = configs.unlock(where, passphrase)
+        master_key = configs.unlock(where, passphrase).master_key
         config = configs.read(where)
         random.append((master_key, config.scrypt.salt, config.encrypted_key[:16]))
     assert all(first != second for first, second in zip(*random))

@@ -160,7 +160,6 @@ XCHACHA = ["HKDF", "XChaCha20Poly1305", *FLAGS[2:-1]]
             ("FeatureFlags", [*FLAGS, bad], "unknown feature flag")
             for bad in ("Compression", "hkdf", "HKDF ", "", 1, None, True, ["HKDF"], {})
         ],
-        ("FeatureFlags", [*FLAGS, "FIDO2"], "FIDO2"),
         ("FeatureFlags", [], "bytes, not 60"),
         ("FeatureFlags", ["HKDF", "AESSIV"], "GCMIV128 is missing"),
         ("FeatureFlags", ["HKDF"], "GCMIV128 is missing"),

@@ -6,8 +6,13 @@ from stat import S_IFREG, S_ISREG
 
 import pytest
 
-from revcrypt.errors import NoAttributeError
+from revcrypt.errors import (
+    ConfigUnreadableError,
+    NoAttributeError,
+    SourceChangedError,
+)
 from revcrypt.format.config import Features
+from revcrypt.view.shown_config import REVERSE_CONFIG_NAME, ShownConfig
 from tests.view.trees import (
     ALL_FEATURES,
     DETERMINISTIC,
@@ -143,13 +148,44 @@ def test_a_new_config_is_seen(tree: Path) -> None:
         assert content(view, node) == config.read_bytes()
 
 
-def test_a_missing_config_is_missing(tree: Path) -> None:
-    """A config that has gone is not found, but hides nothing else."""
+def refuse_what_is_bad(content: bytes) -> None:
+    """Stand in for the check of a config."""
+    if content.startswith(b"bad"):
+        raise ConfigUnreadableError("x")
+
+
+@pytest.mark.parametrize("bad", [None, "bad content"])
+def test_a_config_is_never_lost(
+    tree: Path, bad: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A config that has gone, or is none any more, is shown as it was, with a warning.
+
+    A backup without it could not be restored, and an rsync --delete would remove it.
+    """
+    name = REVERSE_CONFIG_NAME
+    path = tree / os.fsdecode(name)
+    fd = os.open(tree, os.O_PATH)
+    config = ShownConfig(fd, name, hides=name, check=refuse_what_is_bad)
+    before = config.read()
+    path.unlink()
+    if bad is not None:
+        path.write_text(bad)
+    assert config.read() == before
+    assert config.read() == before
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    path.unlink(missing_ok=True)
+    path.write_text("the next one")
+    assert config.read()[0] == b"the next one"
+    os.close(fd)
+
+
+def test_half_a_config_is_none(tree: Path) -> None:
+    """A config that has become longer than a client was told is not cut."""
     with reverse_view(tree) as view:
-        (tree / ".gocryptfs.reverse.conf").unlink()
-        with pytest.raises(FileNotFoundError):
-            view.lookup(view.root, CONFIG.encode())
-        find(view, DIR_IV)
+        file = view.open(find(view, CONFIG.encode())[0])
+        with pytest.raises(SourceChangedError):
+            file.freeze(file.size - 1)
+        file.freeze(file.size)
 
 
 @pytest.mark.parametrize("features", ALL_FEATURES.values(), ids=ALL_FEATURES)
@@ -185,7 +221,4 @@ def test_virtual_files_are_read_in_pieces(tree: Path, offset: int, size: int) ->
         file = view.open(find(view, DIR_IV)[0])
         whole = derive(b"", b"DIRIV")
         assert file.read(offset, size, nowait=True) == whole[offset : offset + size]
-        file.freeze(10)
-        assert file.size == 10
-        assert file.read(0, 100, nowait=True) == whole[:10]
         file.close()

@@ -48,7 +48,7 @@ def reverse_view(
     config = None
     if (directory / os.fsdecode(REVERSE_CONFIG_NAME)).exists():
         name = REVERSE_CONFIG_NAME
-        config = ShownConfig(source.root_fd, name, hides=name)
+        config = ShownConfig(source.root_fd, name, hides=name, check=len)
     view = ReverseView(source, Volume.open(KEY, features), config)
     try:
         yield view

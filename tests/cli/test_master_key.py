@@ -1,0 +1,91 @@
+"""Master keys: where they may come from, and what happens with the wrong one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from revcrypt.errors import ExitCode
+from tests.cli.refusals import refused
+from tests.support import KEY, Mounts, is_mounted, revcrypt, run
+
+WRONG = KEY[::-1].hex()
+
+
+@pytest.fixture
+def mountpoint(tmp_path: Path) -> Path:
+    """An empty directory."""
+    path = tmp_path / "mountpoint"
+    path.mkdir()
+    return path
+
+
+def test_a_key_is_no_argument(tmp_path: Path, mountpoint: Path) -> None:
+    """A key given where a file is expected is refused, and not repeated."""
+    (tmp_path / "source").mkdir()
+    grouped = "-".join(WRONG[i : i + 8] for i in range(0, 64, 8))
+    for text in (WRONG, grouped):
+        words = ("forward", f"--masterkey={text}", tmp_path / "source", mountpoint)
+        said = refused(ExitCode.USAGE, *words)
+        assert WRONG[:8] not in said
+        assert "file" in said
+
+
+def test_flags_do_not_contradict_the_config(
+    tmp_path: Path, mountpoint: Path, mounts: Mounts
+) -> None:
+    """An option about the format that the config denies is refused, not ignored."""
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    mounts.init(plain, "--plaintext-names")
+    words = ("reverse", f"--passfile={mounts.passfile}", "--long-name-max=99")
+    assert "contradict" in refused(ExitCode.USAGE, *words, plain, mountpoint)
+    key = tmp_path / "key"
+    key.write_text(WRONG)
+    words = ("reverse", f"--masterkey={key}", "--long-name-max=100")
+    assert "contradict" in refused(ExitCode.USAGE, *words, plain, mountpoint)
+
+
+@pytest.mark.fuse
+@pytest.mark.parametrize("names", ["--long-name-max=255", "--plaintext-names"])
+def test_a_wrong_key_opens_nothing(names: str, mounts: Mounts) -> None:
+    """A master key of another directory is told from an empty backup."""
+    plain = mounts.directory / "plain"
+    plain.mkdir()
+    (plain / "file").write_text("content")
+    mounts.init(plain, names)
+    pulled = mounts.directory / "pulled"
+    run("rsync", "-a", f"{mounts.reverse(plain, 'view', names)}/", pulled)
+    shown = mounts.mountpoint("shown")
+    words = ("forward", "--masterkey=-", "-q", pulled, shown)
+    said = revcrypt(*words, status=ExitCode.MASTER_KEY, stdin=WRONG).stderr
+    assert "opens nothing" in said
+    assert not is_mounted(shown)
+    # Whoever insists may look at what a damaged directory still has.
+    revcrypt(words[0], "--lenient", *words[1:], stdin=WRONG)
+    assert is_mounted(shown)
+
+
+@pytest.mark.fuse
+@pytest.mark.parametrize("names", ["--long-name-max=255", "--plaintext-names"])
+def test_an_empty_directory_opens_with_any_key(names: str, mounts: Mounts) -> None:
+    """Where nothing tells a wrong key, it is taken for the right one."""
+    plain = mounts.directory / "plain"
+    plain.mkdir()
+    mounts.init(plain, names)
+    pulled = mounts.directory / "pulled"
+    run("rsync", "-a", f"{mounts.reverse(plain)}/", pulled)
+    shown = mounts.mountpoint("shown")
+    revcrypt("forward", "--masterkey=-", "-q", pulled, shown, stdin=WRONG)
+    assert os.listdir(shown) == []
+
+
+@pytest.mark.fuse
+def test_an_unproven_config_is_told(mounts: Mounts) -> None:
+    """A view by master key shows a config that may hold another key, and says so."""
+    plain = mounts.directory / "plain"
+    plain.mkdir()
+    mounts.init(plain)
+    view = mounts.mountpoint("view")
+    result = revcrypt("reverse", "--masterkey=-", "-q", plain, view, stdin=WRONG)
+    assert "unproven for this key" in result.stderr
