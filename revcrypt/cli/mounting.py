@@ -195,8 +195,8 @@ def _serve(view: MountedView, request: Request, inherited: frozenset[int]) -> Ex
 
     def on_ready() -> None:
         log.info("mounted on %s", request.mountpoint)
-        logs.switch_to(syslog)
         child.announce(inherited)
+        logs.switch_to(syslog)
 
     return serve(
         view,

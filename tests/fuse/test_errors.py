@@ -45,6 +45,7 @@ ERRNOS: dict[Exception, int] = {
     OSError(errno.ENAMETOOLONG, "x"): errno.ENAMETOOLONG,
     OSError(errno.EIO, "x"): errno.EIO,
     OSError(errno.EMFILE, "x"): errno.EMFILE,
+    OSError(errno.ENOSYS, "x"): errno.EIO,
     OSError("without an errno"): errno.EIO,
 }
 """Exceptions that can happen without a mistake in the program."""

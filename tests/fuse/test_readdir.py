@@ -254,6 +254,21 @@ async def test_a_passing_error_makes_no_empty_file(
             assert unseal(await ops.read(info.fh, 0, 4096)) == b"content"
 
 
+async def test_what_cannot_be_looked_at_is_not_remembered(
+    ops: Operations, view: FakeView, buffer: Buffer
+) -> None:
+    """The kernel asks again at the next look, and the client gets the error.
+
+    Otherwise an rsync --delete would take a dead mount for an empty file, and make room
+    for that by deleting the directory of the copy.
+    """
+    view.errors["child c"] = OSError(errno.ENOTCONN, "dead")
+    await ops.readdir(await ops.opendir(ROOT, CTX), 0, None)
+    timeouts = {name: (e.entry_timeout, e.attr_timeout) for name, e, _ in buffer[2:]}
+    assert timeouts.pop(b"c") == (0, 0)
+    assert set(timeouts.values()) == {(1, 1)}
+
+
 async def test_a_new_config_does_not_break_the_listing(
     tmp_path: Path, buffer: Buffer
 ) -> None:
