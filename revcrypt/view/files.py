@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from errno import EOPNOTSUPP
 from threading import Lock
 
@@ -54,14 +55,26 @@ class BytesFile:
 class SourceFile:
     """A file of the source, read through a descriptor that is owned by this object.
 
+    *attrs* turns a status of the file into what the view shows of it.
     Reads are safe from several threads; a lock lets one in at a time.
     """
 
-    def __init__(self, path: bytes, fd: int, status: os.stat_result) -> None:
+    def __init__(
+        self,
+        path: bytes,
+        fd: int,
+        status: os.stat_result,
+        attrs: Callable[[os.stat_result], Attrs],
+    ) -> None:
         self.path = path
         self._fd = fd
+        self._attrs = attrs
         self._lock = Lock()
         self.quiet = is_quiet(status.st_mtime_ns, status.st_ctime_ns)
+
+    def attrs(self) -> Attrs:
+        """Return the attributes as of now, also if the file has lost its name."""
+        return self._attrs(os.fstat(self._fd))
 
     def read(self, offset: int, size: int, *, nowait: bool) -> bytes:
         """Return *size* bytes from *offset*, fewer only at the end of the file.

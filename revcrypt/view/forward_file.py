@@ -26,7 +26,7 @@ class ForwardFile(SourceFile):
         holes: bool,
         attrs: Callable[[os.stat_result], Attrs],
     ) -> None:
-        super().__init__(path, fd, status)
+        super().__init__(path, fd, status, attrs)
         self.stamp: object = (
             status.st_dev,
             status.st_ino,
@@ -36,7 +36,6 @@ class ForwardFile(SourceFile):
         )
         self._cipher = cipher
         self._holes = holes
-        self._attrs = attrs
         self._cipher_size = status.st_size
         self._size = apparent_plain_size(status.st_size, cipher.overhead)
         self._file_id: bytes | None = None
@@ -49,10 +48,6 @@ class ForwardFile(SourceFile):
     def freeze(self, size: int) -> None:
         """Serve only the first *size* bytes."""
         self._size = size
-
-    def attrs(self) -> Attrs:
-        """Return the attributes as of now, also if the file has lost its name."""
-        return self._attrs(os.fstat(self._fd))
 
     def _read(self, offset: int, size: int, nowait: bool) -> bytes:
         length = min(size, self._size - offset)

@@ -55,7 +55,7 @@ class ReverseFile(SourceFile):
         ids: FileIds,
         attrs: Callable[[os.stat_result], Attrs],
     ) -> None:
-        super().__init__(path, fd, status)
+        super().__init__(path, fd, status, attrs)
         self.stamp: object = Stamp(
             ids,
             status.st_dev,
@@ -66,7 +66,6 @@ class ReverseFile(SourceFile):
         )
         self._cipher = cipher
         self._ids = ids
-        self._attrs = attrs
         self._plain_size = status.st_size
         self._kept: OrderedDict[int, bytes] = OrderedDict()
 
@@ -78,10 +77,6 @@ class ReverseFile(SourceFile):
     def freeze(self, size: int) -> None:
         """Serve only the first *size* bytes, a size that this file has shown."""
         self._plain_size = plain_size(size)
-
-    def attrs(self) -> Attrs:
-        """Return the attributes as of now, also if the file has lost its name."""
-        return self._attrs(os.fstat(self._fd))
 
     def _read(self, offset: int, size: int, nowait: bool) -> bytes:
         end = min(offset + size, self.size)
