@@ -81,6 +81,29 @@ background.Child.detach = lambda self: os.kill(os.getpid(), signal.{number})
     assert os.listdir(view) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_caller_that_gives_up(
+    number: signal.Signals, mounts: Mounts, plain: Path
+) -> None:
+    """A mount whose caller has ended before it answered is taken back."""
+    stop = f"""
+def give_up(self):
+    caller = os.getppid()
+    pidfd = os.pidfd_open(caller)
+    os.kill(caller, {number})
+    if {number} == signal.SIGKILL:
+        select.select([pidfd], [], [])
+background.Child.detach = give_up
+"""
+    view = mounts.mountpoint("view")
+    command = patched(f"import select\n{stop}", *arguments(mounts), plain, view)
+    result = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
+    expected = ExitCode.INTERRUPTED if number == signal.SIGINT else -number
+    assert result.returncode == expected
+    wait_for_unmount(view)
+    assert os.listdir(view) == []
+
+
 def test_mount_that_never_answers(mounts: Mounts, plain: Path) -> None:
     """The command does not return success for a mount that has not answered yet."""
     die = """
