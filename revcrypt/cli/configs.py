@@ -46,13 +46,16 @@ class ConfigPath:
 
 def reverse_config_path(plaindir: str, option: str | None) -> ConfigPath:
     """Return the config of a reverse view of *plaindir*."""
-    default = os.path.join(plaindir, os.fsdecode(REVERSE_CONFIG_NAME))
-    return ConfigPath(option or default, is_default=option is None)
+    return _config_path(plaindir, REVERSE_CONFIG_NAME, option)
 
 
 def forward_config_path(cipherdir: str, option: str | None) -> ConfigPath:
     """Return the config of *cipherdir*."""
-    default = os.path.join(cipherdir, os.fsdecode(CONFIG_NAME))
+    return _config_path(cipherdir, CONFIG_NAME, option)
+
+
+def _config_path(directory: str, name: bytes, option: str | None) -> ConfigPath:
+    default = os.path.join(directory, os.fsdecode(name))
     return ConfigPath(option or default, is_default=option is None)
 
 

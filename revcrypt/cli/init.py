@@ -79,13 +79,13 @@ def initialise(request: Request) -> ExitCode:
             f"scrypt N is {request.scrypt_log_n}, not 10 to 28",
             hint="16 is right for most passphrases",
         )
+    if request.features.cipher is not Cipher.AES_SIV:
+        raise ConfigUnwritableError("reverse views need AES-SIV, no other cipher")
     scrypt = ScryptParams(os.urandom(keys.SALT_SIZE), 1 << request.scrypt_log_n)
     passphrase = request.passphrase.read(new=True)
     kek = keys.derive_kek(passphrase, scrypt, memory_limit=configs.memory_limit())
     master_key = os.urandom(keys.MASTER_KEY_SIZE)
     nonce = os.urandom(keys.wrap_nonce_size(hkdf=True))
-    if request.features.cipher is not Cipher.AES_SIV:
-        raise ConfigUnwritableError("reverse views need AES-SIV, no other cipher")
     try:
         config = config_format.make(
             request.features,

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from revcrypt.cli import background, logs, options
 from revcrypt.cli.configs import ConfigPath, Key
@@ -20,8 +19,7 @@ from revcrypt.format.content import Cipher
 from revcrypt.format.names import CONFIG_NAME
 from revcrypt.format.volume import Volume
 from revcrypt.view.forward import ForwardView
-from revcrypt.view.mounts import MountsBelow, read_mounts
-from revcrypt.view.nodes import View
+from revcrypt.view.mounts import read_mounts
 from revcrypt.view.reverse import ReverseView
 from revcrypt.view.shown_config import REVERSE_CONFIG_NAME, ShownConfig
 from revcrypt.view.source import Source
@@ -44,12 +42,6 @@ class Request:
     foreground: bool = False
     quiet: bool = False
     debug: bool = False
-
-
-class MountedView(View, Protocol):
-    """A view that can be told about mounts."""
-
-    mounts: MountsBelow
 
 
 def mount_reverse(request: Request, *, hide_config: bool) -> ExitCode:
@@ -166,43 +158,41 @@ def _overlap_error(request: Request) -> MountpointError:
     )
 
 
-def _serve(view: MountedView, request: Request, inherited: frozenset[int]) -> ExitCode:
+def _serve(
+    view: ReverseView | ForwardView, request: Request, inherited: frozenset[int]
+) -> ExitCode:
     # pyfuse3 and trio take half of the start-up time, and errors come sooner without.
     from revcrypt.fuse.serve import MountOptions, serve  # noqa: PLC0415
 
-    source = os.path.realpath(request.source)
-    mount_options = MountOptions(
-        fsname=os.fsencode(request.fsname or source),
-        allow_other=request.allow_other,
-        noexec=request.noexec,
-    )
-    mountpoint = os.path.realpath(os.fsencode(request.mountpoint))
-    if request.foreground:
-        return serve(
-            view,
-            view.mounts,
-            mountpoint,
-            mount_options,
-            on_mounted=lambda: None,
-            on_ready=lambda: log.info("mounted on %s", request.mountpoint),
-        )
-    syslog = logs.syslog_handler()
-    if syslog is None:
-        log.warning("no system log here; with --foreground, messages go to stderr")
-    child = background.fork()
-    if not isinstance(child, background.Child):
-        return child
+    child: background.Child | None = None
+    if not request.foreground:
+        syslog = logs.syslog_handler()
+        if syslog is None:
+            log.warning("no system log here; with --foreground, messages go to stderr")
+        forked = background.fork()
+        if not isinstance(forked, background.Child):
+            return forked
+        child = forked
+
+    def on_mounted() -> None:
+        if child is not None:
+            child.detach()
 
     def on_ready() -> None:
         log.info("mounted on %s", request.mountpoint)
-        child.announce(inherited)
-        logs.switch_to(syslog)
+        if child is not None:
+            child.announce(inherited)
+            logs.switch_to(syslog)
 
     return serve(
         view,
-        view.mounts,
-        mountpoint,
-        mount_options,
-        on_mounted=child.detach,
+        os.path.realpath(os.fsencode(request.mountpoint)),
+        MountOptions(
+            fsname=os.fsencode(request.fsname or os.path.realpath(request.source)),
+            allow_other=request.allow_other,
+            noexec=request.noexec,
+        ),
+        on_mounts_changed=view.mounts.refresh,
+        on_mounted=on_mounted,
         on_ready=on_ready,
     )

@@ -25,7 +25,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from revcrypt.errors import SourceChangedError
 from revcrypt.view.files import is_quiet
-from revcrypt.view.nodes import Attrs, Node, OpenFile
+from revcrypt.view.nodes import Attrs, Node, OpenFile, blocks_of
 
 TIMEOUT = 1.0
 """Seconds for which the kernel may keep attributes and names."""
@@ -59,7 +59,7 @@ class _Told(NamedTuple):
         """Return *attrs* with what was said before."""
         return attrs._replace(
             size=self.size,
-            blocks=-(-self.size // 512),
+            blocks=blocks_of(self.size),
             mtime_ns=self.mtime_ns,
             ctime_ns=self.ctime_ns,
         )
@@ -99,8 +99,6 @@ class Reader:
     """What the users have been told."""
     direct: bool
     """Whether reads bypass the page cache."""
-    keep_cache: bool
-    """Whether pages from before it was opened are still right."""
     stale_size: bool
     """Whether the kernel believes in more than there is."""
     process: int
@@ -110,6 +108,14 @@ class Reader:
     changed_at: float | None = None
     """When somebody asked first after the file had changed; monotonic."""
     users: int = 1
+
+    @property
+    def keep_cache(self) -> bool:
+        """Whether pages that are there when it is opened are right.
+
+        They are another's if it is *direct*, and its own if it has users already.
+        """
+        return self.direct or self.users > 1
 
     def holds_back(self) -> bool:
         """Tell whether what the users were told is still told to all."""
@@ -180,8 +186,6 @@ class LiveFiles:
         if cached is not None and steady and cached.file.stamp == file.stamp:
             file.close()
             cached.users += 1
-            # Pages that a user of this reader has filled are right for all of them.
-            cached.keep_cache = True
             return cached
         direct = not steady or cached is not None
         reader = Reader(
@@ -189,7 +193,6 @@ class LiveFiles:
             file=file,
             told=told._replace(at=now),
             direct=direct,
-            keep_cache=direct,
             stale_size=stale_size,
             process=_process_of(tid) if direct else 0,
             believed_size=told.size,

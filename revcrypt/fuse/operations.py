@@ -265,9 +265,9 @@ class Operations(pyfuse3.Operations):
                 if not pyfuse3.readdir_reply(token, name, entry, number + 1):
                     return
 
-        first = max(start_id - 2, 0)
         counted = False
-        for number, child in enumerate(directory.children[first:], first + 3):
+        for index in range(max(start_id - 2, 0), len(directory.children)):
+            child = directory.children[index]
             try:
                 found = self._child(node, child)
             except Exception:
@@ -277,7 +277,7 @@ class Operations(pyfuse3.Operations):
                 raise
             if found is None:
                 continue
-            if not pyfuse3.readdir_reply(token, child.shown_name, found[1], number):
+            if not pyfuse3.readdir_reply(token, child.shown_name, found[1], index + 3):
                 return
             self._nodes.remember(found[0])
             counted = True

@@ -19,7 +19,6 @@ import trio
 from revcrypt.errors import ExitCode, MountFailedError
 from revcrypt.fuse import loop
 from revcrypt.fuse.operations import THREADS, Operations
-from revcrypt.view.mounts import MountsBelow
 from revcrypt.view.nodes import View
 
 GRACE = 2.0
@@ -59,24 +58,24 @@ def _escape(name: bytes) -> str:
 
 def serve(
     view: View,
-    mounts: MountsBelow,
     mountpoint: bytes,
     options: MountOptions,
     *,
+    on_mounts_changed: Callable[[], None],
     on_mounted: Callable[[], None],
     on_ready: Callable[[], None],
 ) -> ExitCode:
     """Mount *view* on *mountpoint*, a real path, and serve it until it is unmounted.
 
-    *on_mounted* is called when the mount exists, *on_ready* when it answers. Raises
-    `MountFailedError`.
+    *on_mounted* is called when the mount exists, *on_ready* when it answers, and
+    *on_mounts_changed* whenever anything was mounted anywhere. Raises `MountFailedError`.
     """
     _check_machine()
     _allow_many_files()
     # From here on until `_main` listens, a signal would leave a broken mount.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     mountinfo_fd = os.open(_MOUNTINFO, os.O_RDONLY | os.O_CLOEXEC)
-    eager = loop.install(mountinfo_fd, mounts.refresh)
+    eager = loop.install(mountinfo_fd, on_mounts_changed)
     operations = Operations(view, waiting=eager.waiting)
     try:
         pyfuse3.init(operations, os.fsdecode(mountpoint), options.as_fuse())
@@ -87,7 +86,7 @@ def serve(
             if options.allow_other
             else "the mountpoint must be yours, and /dev/fuse open to you",
         ) from None
-    mounts.refresh()
+    on_mounts_changed()
     on_mounted()
     try:
         code = trio.run(_main, operations, on_ready)

@@ -67,6 +67,13 @@ class SourceFile:
         attrs: Callable[[os.stat_result], Attrs],
     ) -> None:
         self.path = path
+        self.stamp: object = (
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+        )
         self._fd = fd
         self._attrs = attrs
         self._lock = Lock()

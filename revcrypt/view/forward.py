@@ -32,7 +32,7 @@ from revcrypt.format.names import (
 from revcrypt.format.sizes import SMALLEST_FILE, apparent_plain_size
 from revcrypt.format.volume import Volume
 from revcrypt.view.forward_file import ForwardFile
-from revcrypt.view.nodes import Attrs, Child, Node, OpenFile, join
+from revcrypt.view.nodes import Attrs, Child, Node, OpenFile, blocks_of, join
 from revcrypt.view.source import NotRegularError, Source, open_regular
 from revcrypt.view.tree import ACL_NAMES, TreeView
 
@@ -184,7 +184,7 @@ class ForwardView(TreeView):
         size, blocks = status.st_size, status.st_blocks
         if S_ISREG(status.st_mode):
             size = apparent_plain_size(size, self._volume.content.overhead)
-            blocks = -(-size // 512)
+            blocks = blocks_of(size)
         elif S_ISLNK(status.st_mode):
             try:
                 size = len(self.readlink(node))

@@ -27,13 +27,6 @@ class ForwardFile(SourceFile):
         attrs: Callable[[os.stat_result], Attrs],
     ) -> None:
         super().__init__(path, fd, status, attrs)
-        self.stamp: object = (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        )
         self._cipher = cipher
         self._holes = holes
         self._cipher_size = status.st_size

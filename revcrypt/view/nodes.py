@@ -185,6 +185,11 @@ class EmptyDirNode(Node):
         super().__init__(parent, backing_name, shown_name, parent.device, 0, inode)
 
 
+def blocks_of(size: int) -> int:
+    """Return how many blocks of 512 bytes a file of *size* occupies, without holes."""
+    return -(-size // 512)
+
+
 def join(directory: bytes, name: bytes) -> bytes:
     """Return the path of *name* in *directory*, where the root is empty."""
     return directory + b"/" + name if directory else name

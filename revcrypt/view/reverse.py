@@ -31,6 +31,7 @@ from revcrypt.view.nodes import (
     Node,
     OpenFile,
     VirtualNode,
+    blocks_of,
 )
 from revcrypt.view.reverse_file import ReverseFile
 from revcrypt.view.shown_config import ShownConfig
@@ -194,19 +195,19 @@ class ReverseView(TreeView):
             nlink=1,
             rdev=0,
             size=len(node.content),
-            blocks=1,
+            blocks=blocks_of(len(node.content)),
         )
 
     def _status_attrs(self, node: Node, status: os.stat_result) -> Attrs:
         size, blocks = status.st_size, status.st_blocks
         if isinstance(node, VirtualNode):
             size = len(node.content)
-            blocks = -(-size // 512)
+            blocks = blocks_of(size)
         elif S_ISREG(status.st_mode):
             # Ciphertext has no holes, whatever the source has: programs that look for
             # holes would otherwise leave out the header.
             size = cipher_size(size)
-            blocks = -(-size // 512)
+            blocks = blocks_of(size)
         elif S_ISLNK(status.st_mode):
             # procfs and some others give no size.
             size = self._volume.sealed_link_size(size or self._target_size(node))

@@ -9,7 +9,6 @@ a sealed block that a read has cut is kept, so that its other half matches.
 import os
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
 
 from revcrypt.format import header
 from revcrypt.format.content import AesSiv
@@ -32,17 +31,6 @@ _READ_AHEAD = 1 << 17
 _CIPHER_BLOCK = BLOCK_SIZE + OVERHEAD
 
 
-class Stamp(NamedTuple):
-    """The state of a source file, as far as metadata tell, and the ids it gets."""
-
-    ids: FileIds
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-
 class ReverseFile(SourceFile):
     """An open plain file; *fd* belongs to this object from now on."""
 
@@ -57,14 +45,7 @@ class ReverseFile(SourceFile):
         attrs: Callable[[os.stat_result], Attrs],
     ) -> None:
         super().__init__(path, fd, status, attrs)
-        self.stamp: object = Stamp(
-            ids,
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        )
+        self.stamp = ids, self.stamp
         self._cipher = cipher
         self._ids = ids
         self._plain_size = status.st_size
