@@ -27,7 +27,9 @@ class ExitCode(IntEnum):
     MOUNT_FAILED = 19
     CONFIG_UNREADABLE = 23
     CONFIG_UNWRITABLE = 24
+    FINDINGS = 26
     CONFIG_INVALID = 27
+    FILTER = 29
 
 
 class RevcryptError(Exception):
@@ -117,6 +119,12 @@ class ConfigInvalidError(UserError):
     """The config can be read, but says something impossible or unsupported."""
 
     exit_code = ExitCode.CONFIG_INVALID
+
+
+class FilterError(UserError):
+    """What is to be left out cannot be understood, or its file cannot be read."""
+
+    exit_code = ExitCode.FILTER
 
 
 class DataError(RevcryptError):

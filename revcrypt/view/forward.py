@@ -34,7 +34,7 @@ from revcrypt.format.volume import Volume
 from revcrypt.view.forward_file import ForwardFile
 from revcrypt.view.nodes import Attrs, Child, Node, OpenFile, blocks_of, join
 from revcrypt.view.source import NotRegularError, Source, open_regular
-from revcrypt.view.tree import ACL_NAMES, TreeView
+from revcrypt.view.tree import ACL_NAMES, Owner, TreeView
 
 _TRIES = 10
 """Files to try before a key is given up."""
@@ -48,8 +48,10 @@ class ForwardView(TreeView):
     *strict* refuses what a reverse view never produces.
     """
 
-    def __init__(self, source: Source, volume: Volume, *, strict: bool) -> None:
-        super().__init__(source)
+    def __init__(
+        self, source: Source, volume: Volume, *, strict: bool, owner: Owner | None = None
+    ) -> None:
+        super().__init__(source, owner)
         self._volume = volume
         self._strict = strict
         self._plaintext_names = volume.features.plaintext_names

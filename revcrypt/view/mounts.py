@@ -12,30 +12,58 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from re import sub
 
-VIEW_FSTYPES = (b"fuse.revcrypt", b"fuse.gocryptfs-reverse")
-_MOUNTINFO = "/proc/self/mountinfo"
+_MOUNTINFO = "/proc/{}/mountinfo"
+_OURS = b"revcrypt"
+_ENCRYPTED = (_OURS, b"gocryptfs-reverse")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
     """One line of mountinfo (proc(5))."""
 
+    number: int
+    """Its mount ID, as `fdinfo` has it too."""
     mountpoint: bytes
+    options: frozenset[bytes]
     fstype: bytes
     source: bytes
+    super_options: frozenset[bytes]
+
+    @property
+    def is_view(self) -> bool:
+        """Whether revcrypt serves it."""
+        return self._subtype == _OURS
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether it is an encrypted view, of whichever program."""
+        return self._subtype in _ENCRYPTED
+
+    @property
+    def _subtype(self) -> bytes:
+        # mount.fuse3 may name the program by its path: fuse./usr/local/bin/revcrypt.
+        return os.path.basename(self.fstype.removeprefix(b"fuse."))
 
 
-def read_mounts() -> Iterator[Mount]:
-    """Yield all mounts of this namespace, the topmost of a mountpoint last."""
-    with open(_MOUNTINFO, "rb") as lines:
+def read_mounts(process: str = "self") -> Iterator[Mount]:
+    """Yield all mounts that a process sees, the topmost of a mountpoint last."""
+    with open(_MOUNTINFO.format(process), "rb") as lines:
         for line in lines:
-            fields = line.split(b" ")
+            fields = line.rstrip(b"\n").split(b" ")
             after = fields.index(b"-")
             yield Mount(
+                int(fields[0]),
                 _unescape(fields[4]),
+                frozenset(fields[5].split(b",")),
                 _unescape(fields[after + 1]),
                 _unescape(fields[after + 2]),
+                frozenset(fields[after + 3].split(b",")),
             )
+
+
+def source_name(name: bytes) -> str:
+    """Return *name* as a mount can show it: libfuse takes ASCII only."""
+    return "".join(chr(byte) if 32 <= byte < 127 else f"%{byte:02X}" for byte in name)
 
 
 def _unescape(text: bytes) -> bytes:
@@ -48,17 +76,17 @@ class MountsBelow:
 
     root_fd: int
     _names: set[bytes] = field(default_factory=set)
-    _fstypes: dict[bytes, bytes] = field(default_factory=dict)
+    _mounts: dict[bytes, Mount] = field(default_factory=dict)
 
     def refresh(self) -> None:
         """Read the mounts again; they have changed."""
         root = os.readlink(b"/proc/self/fd/%d" % self.root_fd).rstrip(b"/") + b"/"
-        self._fstypes = {
-            mount.mountpoint[len(root) :]: mount.fstype
+        self._mounts = {
+            mount.mountpoint[len(root) :]: mount
             for mount in read_mounts()
             if mount.mountpoint.startswith(root) and mount.mountpoint != root
         }
-        self._names = {os.path.basename(path) for path in self._fstypes}
+        self._names = {os.path.basename(path) for path in self._mounts}
 
     def may_be_mount(self, name: bytes) -> bool:
         """Tell quickly whether an entry of this name could be a mountpoint."""
@@ -66,8 +94,9 @@ class MountsBelow:
 
     def is_mount(self, path: bytes) -> bool:
         """Tell whether something is mounted on *path*."""
-        return path in self._fstypes
+        return path in self._mounts
 
     def is_view(self, path: bytes) -> bool:
         """Tell whether an encrypted view, maybe our own, is mounted on *path*."""
-        return self._fstypes.get(path) in VIEW_FSTYPES
+        mount = self._mounts.get(path)
+        return mount is not None and mount.is_encrypted

@@ -22,6 +22,7 @@ from revcrypt.format.names import (
 )
 from revcrypt.format.sizes import cipher_size
 from revcrypt.format.volume import Volume
+from revcrypt.view.exclude import SHOWN, Exclude, Verdict
 from revcrypt.view.files import BytesFile
 from revcrypt.view.name_cache import DirNames, NameCache
 from revcrypt.view.nodes import (
@@ -32,11 +33,12 @@ from revcrypt.view.nodes import (
     OpenFile,
     VirtualNode,
     blocks_of,
+    join,
 )
 from revcrypt.view.reverse_file import ReverseFile
 from revcrypt.view.shown_config import ShownConfig
 from revcrypt.view.source import Source
-from revcrypt.view.tree import ACL_NAMES, TreeView
+from revcrypt.view.tree import ACL_NAMES, Owner, TreeView
 
 LINK_MAX = 4095
 """The longest target that the kernel takes from FUSE."""
@@ -47,13 +49,21 @@ log = logging.getLogger(__name__)
 class ReverseView(TreeView):
     """The encrypted view of *source* under *volume*, an AES-SIV volume.
 
-    *config* is shown as `gocryptfs.conf` in the root.
+    *config* is shown as `gocryptfs.conf` in the root. What *exclude* hides does not
+    exist.
     """
 
     def __init__(
-        self, source: Source, volume: Volume, config: ShownConfig | None
+        self,
+        source: Source,
+        volume: Volume,
+        config: ShownConfig | None,
+        *,
+        exclude: Exclude | None = None,
+        owner: Owner | None = None,
     ) -> None:
-        super().__init__(source)
+        super().__init__(source, owner)
+        self._exclude = exclude
         self._volume = volume
         self._plaintext_names = volume.features.plaintext_names
         self._dir_iv = volume.features.dir_iv and not self._plaintext_names
@@ -152,6 +162,8 @@ class ReverseView(TreeView):
         """Turn an entry of a listing into a node."""
         shown, plain, content = child
         if content is not None:
+            if plain:
+                self._look_at(parent, plain)
             node: Node = VirtualNode(parent, plain, shown, content)
             return node, self.attrs(node)
         if self._is_config(parent, shown):
@@ -159,19 +171,66 @@ class ReverseView(TreeView):
             content, status = self._config.read()
             node = VirtualNode(parent, b"", shown, content)
             return node, self._status_attrs(node, status)
-        if self.is_view(parent, plain):
+        entry = self._look_at(parent, plain)
+        if entry is None:
             node = EmptyDirNode(parent, plain, shown)
             return node, self.attrs(node)
-        status = self.source.stat_entry(parent, plain)
-        node = self._make_node(parent, plain, shown, status)
-        return node, self._status_attrs(node, status)
+        node = self._make_node(parent, plain, shown, entry)
+        return node, self._status_attrs(node, entry)
+
+    def _look_at(self, parent: Node, plain: bytes) -> os.stat_result | None:
+        """Return the status of an entry, or None for a directory that is shown empty.
+
+        Raises `FileNotFoundError` for what is hidden.
+        """
+        verdict, status = self.judge(parent, plain)
+        if verdict.hidden:
+            raise FileNotFoundError(ENOENT, "no such entry")
+        return status
+
+    def judge(self, parent: Node, plain: bytes) -> tuple[Verdict, os.stat_result | None]:
+        """Return whether an entry of the source is hidden, and its status if it is not.
+
+        The status is None for a directory that is shown empty, too. What is hidden
+        because of its path is never touched: it may be on a disk that hangs.
+        """
+        if self._is_hidden(parent, plain):
+            return Verdict(hidden=True, rule="the config of the view"), None
+        exclude = self._exclude
+        if exclude is None:
+            is_view = self.is_view(parent, plain)
+            return SHOWN, None if is_view else self.source.stat_entry(parent, plain)
+        path = join(parent.backing_path(), plain)
+        verdict = exclude.judge_path(path)
+        if verdict.hidden:
+            return verdict, None
+        if self.is_view(parent, plain):
+            return exclude.judge_unknown(path), None
+        try:
+            status = self.source.stat_entry(parent, plain)
+        except OSError:
+            verdict = exclude.judge_unknown(path)
+            if verdict.hidden:
+                return verdict, None
+            raise
+        verdict = exclude.judge(path, self.source, parent, plain, status)
+        if exclude.one_file_system and self._is_elsewhere(path, status):
+            hidden = verdict.hidden or not S_ISDIR(status.st_mode)
+            return Verdict(hidden, verdict.rule or "one-file-system"), None
+        return verdict, status
+
+    def _is_elsewhere(self, path: bytes, status: os.stat_result) -> bool:
+        """Tell whether an entry is not of the source's own filesystem."""
+        if self.mounts.is_mount(path):
+            return True
+        # Files of an overlay have devices of their own.
+        is_dir = S_ISDIR(status.st_mode)
+        return is_dir and status.st_dev != self.source.root_stat.st_dev
 
     def attrs(self, node: Node) -> Attrs:
         """Return the attributes of *node* as of now."""
         if isinstance(node, EmptyDirNode):
-            assert node.parent is not None
-            mode = S_IFDIR | 0o555
-            return self.attrs(node.parent)._replace(inode=node.inode, mode=mode, nlink=2)
+            return self._empty_dir_attrs(node)
         if not isinstance(node, VirtualNode):
             return self._status_attrs(node, self.source.stat(node))
         assert node.parent is not None
@@ -180,6 +239,14 @@ class ReverseView(TreeView):
             node.content, status = self._config.read()
             return self._status_attrs(node, status)
         return self._virtual_attrs(node, node.parent)
+
+    def _empty_dir_attrs(self, node: EmptyDirNode) -> Attrs:
+        assert node.parent is not None
+        if not self.is_view(node.parent, node.backing_name):
+            status = self.source.stat_entry(node.parent, node.backing_name)
+            return self._status_attrs(node, status)._replace(nlink=2)
+        mode = S_IFDIR | 0o555
+        return self.attrs(node.parent)._replace(inode=node.inode, mode=mode, nlink=2)
 
     def _virtual_attrs(self, node: VirtualNode, parent: Node) -> Attrs:
         """Return the attributes of a file that follows its owner."""

@@ -2,6 +2,7 @@
 
 import os
 from stat import S_ISDIR
+from typing import NamedTuple
 
 from revcrypt.format.derive import Purpose, derive
 from revcrypt.view.mounts import MountsBelow
@@ -12,11 +13,22 @@ ACL_NAMES = (b"system.posix_acl_access", b"system.posix_acl_default")
 """Attributes that both sides show in clear (section 6.3)."""
 
 
-class TreeView:
-    """A view of *source*. Subclasses say what is the cipher side of it."""
+class Owner(NamedTuple):
+    """Who owns everything in a view."""
 
-    def __init__(self, source: Source) -> None:
+    uid: int
+    gid: int
+
+
+class TreeView:
+    """A view of *source*. Subclasses say what is the cipher side of it.
+
+    Everything belongs to *owner*, if one is given, and else to whom it belongs.
+    """
+
+    def __init__(self, source: Source, owner: Owner | None) -> None:
         self.source = source
+        self._owner = owner
         self.mounts = MountsBelow(source.root_fd)
         self.mounts.refresh()
         status = source.root_stat
@@ -86,8 +98,7 @@ class TreeView:
             generation,
             status.st_mode,
             status.st_nlink,
-            status.st_uid,
-            status.st_gid,
+            *(self._owner or (status.st_uid, status.st_gid)),
             status.st_rdev,
             size,
             blocks,

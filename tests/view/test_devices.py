@@ -159,7 +159,7 @@ def test_a_view_is_an_empty_directory(
         (tree / "one" / "inside").touch()
         status = os.stat(tree / "one")
         inside = at(view, b"one/inside").shown_name
-        monkeypatch.setattr("revcrypt.view.mounts.VIEW_FSTYPES", (b"tmpfs",))
+        monkeypatch.setattr("revcrypt.view.mounts._ENCRYPTED", (b"tmpfs",))
         node = at(view, b"one")
         assert node.inode not in (status.st_ino, inode_number(OTHER, status.st_ino))
         entries = view.entries(node)

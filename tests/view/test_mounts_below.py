@@ -45,7 +45,9 @@ def test_a_line_has_any_number_of_optional_fields(
 ) -> None:
     """Type and source are found behind the separator, wherever that is."""
     mountinfo(line(b"/mnt", optional, b"//host/share", b"cifs"))
-    assert list(read_mounts()) == [Mount(b"/mnt", b"cifs", b"//host/share")]
+    options = frozenset([b"rw", b"noatime"]), frozenset([b"ro", b"user_id=0"])
+    mount = Mount(36, b"/mnt", options[0], b"cifs", b"//host/share", options[1])
+    assert list(read_mounts()) == [mount]
 
 
 @pytest.mark.parametrize(
@@ -115,8 +117,11 @@ def test_only_what_lies_below_counts(
     [
         (b"fuse.revcrypt", True),
         (b"fuse.gocryptfs-reverse", True),
+        (b"fuse./usr/local/bin/revcrypt", True),
+        (b"revcrypt", True),
         (b"fuse.gocryptfs", False),
         (b"fuse.sshfs", False),
+        (b"fuse./revcrypt/x", False),
         (b"ext4", False),
     ],
 )
