@@ -7,14 +7,14 @@ task that got the request: a trip through a thread costs more than the work itse
 
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from errno import EAGAIN, EROFS
-from functools import partial, wraps
+from functools import partial
 from itertools import count
 from stat import S_IFDIR, S_ISREG
-from typing import Any, Concatenate, Never, ParamSpec, TypeVar
+from typing import Any, Never
 
 import pyfuse3
 import trio
@@ -33,8 +33,9 @@ from pyfuse3 import (
 )
 
 from revcrypt.errors import DataError, StaleNodeError
-from revcrypt.fuse.errnos import errno_of, is_damage, is_expected
+from revcrypt.fuse.access import EVERYBODY, Access
 from revcrypt.fuse.live import TIMEOUT, LiveFiles, Reader
+from revcrypt.fuse.replies import logged, replies
 from revcrypt.view.nodes import (
     ROOT_INODE,
     Attrs,
@@ -55,49 +56,6 @@ LEASE_POLL = 0.05
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-R = TypeVar("R")
-Handler = Callable[Concatenate["Operations", int, P], Coroutine[Any, Any, R]]
-
-
-def _replies(
-    path_of: Callable[["Operations", int], bytes],
-) -> Callable[[Handler[P, R]], Handler[P, R]]:
-    """Turn every exception of a handler into an errno.
-
-    pyfuse3 ends the whole mount for anything that is not a `FUSEError`. *path_of* gives
-    the cipher path, for the log, of what the handler's first argument stands for.
-    """
-
-    def decorate(handler: Handler[P, R]) -> Handler[P, R]:
-        @wraps(handler)
-        async def replying(
-            self: "Operations", key: int, /, *args: P.args, **kwargs: P.kwargs
-        ) -> R:
-            try:
-                return await handler(self, key, *args, **kwargs)
-            except FUSEError:
-                raise
-            except Exception as error:
-                if is_damage(error):
-                    log.warning("%s: %s", os.fsdecode(path_of(self, key)), error)
-                elif not is_expected(error):
-                    log.exception("%s failed", handler.__name__)
-                raise FUSEError(errno_of(error)) from None
-
-        return replying
-
-    return decorate
-
-
-@contextmanager
-def _logged(what: str) -> Iterator[None]:
-    """Keep an exception from the kernel, who has asked for no answer."""
-    try:
-        yield
-    except Exception:
-        log.exception("%s failed", what)
-
 
 @dataclass(slots=True)
 class _Directory:
@@ -111,7 +69,8 @@ class _Directory:
 class Operations(pyfuse3.Operations):
     """Answers the kernel's requests from *view*.
 
-    *waiting* is entered while a request waits, so that others can be answered.
+    *waiting* is entered while a request waits, so that others can be answered. *access*
+    says who is answered at all.
     """
 
     supports_dot_lookup = False
@@ -121,11 +80,13 @@ class Operations(pyfuse3.Operations):
         view: View,
         *,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        access: Access = EVERYBODY,
     ) -> None:
         super().__init__()
         self.initialized = trio.Event()
         self._view = view
         self._waiting = waiting
+        self.allowed = access
         # Reads that hang must not use up the threads of all others too soon.
         self._limiter = trio.CapacityLimiter(THREADS)
         self._nodes = NodeTable(view.root)
@@ -137,6 +98,15 @@ class Operations(pyfuse3.Operations):
     def init(self) -> None:
         """Note that the kernel has accepted the mount."""
         self.initialized.set()
+
+    def _timeout(self, directory: Node | None) -> float:
+        """Return how long the kernel may answer for us what it knows of an entry.
+
+        It asks for the user in front of it only what it asks at all. Every path leads
+        through the root, so there it must not know anything.
+        """
+        is_guarded = self.allowed.is_limited and directory in (None, self._view.root)
+        return 0 if is_guarded else TIMEOUT
 
     def _inode_path(self, inode: int) -> bytes:
         return self._view.cipher_path(self._nodes[inode]) or b"/"
@@ -171,24 +141,26 @@ class Operations(pyfuse3.Operations):
         entry.st_ctime_ns = attrs.ctime_ns
         return entry
 
-    @_replies(_inode_path)
+    @replies(_inode_path)
     async def lookup(
         self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext
     ) -> EntryAttributes:
         """Find *name* in a directory."""
         node, attrs = self._view.lookup(self._nodes[parent_inode], name)
         self._nodes.remember(node)
-        return self._entry(attrs, ctx)
+        entry = self._entry(attrs, ctx)
+        entry.entry_timeout = self._timeout(node.parent)
+        return entry
 
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         """Drop what the kernel has forgotten."""
-        with _logged("forget"):
+        with logged("forget"):
             for inode, lookups in inode_list:
                 node = self._nodes.forget(inode, lookups)
                 if node is not None:
                     self._view.forget(node)
 
-    @_replies(_inode_path)
+    @replies(_inode_path)
     async def getattr(self, inode: InodeT, ctx: RequestContext) -> EntryAttributes:
         """Return the attributes of an inode."""
         try:
@@ -199,19 +171,22 @@ class Operations(pyfuse3.Operations):
             if reader is None:
                 raise
             attrs = reader.file.attrs()
-        return self._entry(attrs, ctx)
+        entry = self._entry(attrs, ctx)
+        if inode == ROOT_INODE:
+            entry.attr_timeout = self._timeout(None)
+        return entry
 
-    @_replies(_inode_path)
+    @replies(_inode_path)
     async def readlink(self, inode: InodeT, ctx: RequestContext) -> FileNameT:
         """Return the target of a symlink."""
         return self._view.readlink(self._nodes[inode])
 
-    @_replies(_inode_path)
+    @replies(_inode_path)
     async def listxattr(self, inode: InodeT, ctx: RequestContext) -> Sequence[XAttrNameT]:
         """Return the names of extended attributes."""
         return self._view.list_xattrs(self._nodes[inode])
 
-    @_replies(_inode_path)
+    @replies(_inode_path)
     async def getxattr(
         self, inode: InodeT, name: XAttrNameT, ctx: RequestContext
     ) -> bytes:
@@ -220,10 +195,10 @@ class Operations(pyfuse3.Operations):
 
     async def statfs(self, ctx: RequestContext) -> StatvfsData:
         """Return size and usage of the source's filesystem."""
-        return await self._statfs(ROOT_INODE)
+        return await self._statfs(ROOT_INODE, ctx)
 
-    @_replies(_inode_path)
-    async def _statfs(self, _: InodeT) -> StatvfsData:
+    @replies(_inode_path)
+    async def _statfs(self, _: int, ctx: RequestContext) -> StatvfsData:
         status = self._view.statvfs()
         data = StatvfsData()
         data.f_bsize = status.f_bsize
@@ -239,7 +214,7 @@ class Operations(pyfuse3.Operations):
 
     # Directories
 
-    @_replies(_inode_path)
+    @replies(_inode_path)
     async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
         """Take a snapshot of a directory."""
         node = self._nodes[inode]
@@ -247,7 +222,7 @@ class Operations(pyfuse3.Operations):
         self._directories[handle] = _Directory(node, self._view.entries(node))
         return handle
 
-    @_replies(_directory_path)
+    @replies(_directory_path)
     async def readdir(self, fh: FileHandleT, start_id: int, token: ReaddirToken) -> None:
         """Report entries from number *start_id* on."""
         directory = self._directories[fh]
@@ -305,7 +280,9 @@ class Operations(pyfuse3.Operations):
             entry.entry_timeout = entry.attr_timeout = 0
             entry.st_ino = number
             return unusable, entry
-        return found, self._entry(attrs, None)
+        entry = self._entry(attrs, None)
+        entry.entry_timeout = self._timeout(node)
+        return found, entry
 
     async def releasedir(self, fh: FileHandleT) -> None:
         """Drop the snapshot."""
@@ -313,7 +290,7 @@ class Operations(pyfuse3.Operations):
 
     # Files
 
-    @_replies(_inode_path)
+    @replies(_inode_path)
     async def open(self, inode: InodeT, flags: FlagT, ctx: RequestContext) -> FileInfo:
         """Open a regular file."""
         if flags & os.O_ACCMODE != os.O_RDONLY:
@@ -348,7 +325,7 @@ class Operations(pyfuse3.Operations):
                     return self._view.open(node)
         raise FUSEError(EAGAIN)
 
-    @_replies(_reader_path)
+    @replies(_reader_path)
     async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
         """Return *size* bytes from *off*, fewer only at the end."""
         reader = self._readers[fh]
@@ -367,7 +344,7 @@ class Operations(pyfuse3.Operations):
 
     async def release(self, fh: FileHandleT) -> None:
         """Close a file."""
-        with _logged("release"):
+        with logged("release"):
             reader = self._readers.pop(fh, None)
             if reader is not None:
                 self._live.close(reader)

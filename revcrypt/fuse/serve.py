@@ -12,13 +12,17 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import pyfuse3
 import trio
 
 from revcrypt.errors import ExitCode, MountFailedError
 from revcrypt.fuse import loop
+from revcrypt.fuse.access import EVERYBODY, Access
 from revcrypt.fuse.operations import THREADS, Operations
+from revcrypt.view.mounts import source_name
 from revcrypt.view.nodes import View
 
 GRACE = 2.0
@@ -31,12 +35,31 @@ _MOUNTINFO = "/proc/self/mountinfo"
 log = logging.getLogger(__name__)
 
 
+class Supervisor(Protocol):
+    """Who has started this process and wants to hear from it."""
+
+    watchdog: float | None
+    """Seconds within which `alive` must be called again and again, or None."""
+
+    def ready(self) -> None:
+        """Take note that the view answers."""
+
+    def alive(self) -> None:
+        """Take note that the view still answers."""
+
+    def stopping(self) -> None:
+        """Take note that the view is about to go."""
+
+
 @dataclass(frozen=True, slots=True)
 class MountOptions:
     """How to mount; *fsname* is the source as `mount` and `df` show it."""
 
     fsname: bytes
     allow_other: bool = False
+    access: Access = EVERYBODY
+    ignore_modes: bool = False
+    """Whether those with access may read everything."""
     noexec: bool = False
 
     def as_fuse(self) -> set[str]:
@@ -46,14 +69,15 @@ class MountOptions:
         if self.noexec:
             options.add("noexec")
         if self.allow_other:
-            options |= {"allow_other", "default_permissions"}
+            options.add("allow_other")
+            if not self.ignore_modes:
+                options.add("default_permissions")
         return options
 
 
 def _escape(name: bytes) -> str:
-    """Return *name* as libfuse takes it: ASCII, commas and backslashes escaped."""
-    text = "".join(chr(byte) if 32 <= byte < 127 else f"%{byte:02X}" for byte in name)
-    return text.replace("\\", "\\\\").replace(",", "\\,")
+    """Return *name* as libfuse takes it, commas and backslashes escaped."""
+    return source_name(name).replace("\\", "\\\\").replace(",", "\\,")
 
 
 def serve(
@@ -62,12 +86,15 @@ def serve(
     options: MountOptions,
     *,
     on_mounts_changed: Callable[[], None],
+    before_mount: Callable[[], None],
     on_mounted: Callable[[], None],
     on_ready: Callable[[], None],
+    supervisor: Supervisor | None = None,
 ) -> ExitCode:
     """Mount *view* on *mountpoint*, a real path, and serve it until it is unmounted.
 
-    *on_mounted* is called when the mount exists, *on_ready* when it answers, and
+    *before_mount* is called at the last moment, *on_mounted* when the mount exists, which
+    it may veto by an exception, *on_ready* when the kernel has accepted it, and
     *on_mounts_changed* whenever anything was mounted anywhere. Raises `MountFailedError`.
     """
     _check_machine()
@@ -76,7 +103,8 @@ def serve(
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     mountinfo_fd = os.open(_MOUNTINFO, os.O_RDONLY | os.O_CLOEXEC)
     eager = loop.install(mountinfo_fd, on_mounts_changed)
-    operations = Operations(view, waiting=eager.waiting)
+    operations = Operations(view, waiting=eager.waiting, access=options.access)
+    before_mount()
     try:
         pyfuse3.init(operations, os.fsdecode(mountpoint), options.as_fuse())
     except RuntimeError:
@@ -87,9 +115,14 @@ def serve(
             else "the mountpoint must be yours, and /dev/fuse open to you",
         ) from None
     on_mounts_changed()
-    on_mounted()
     try:
-        code = trio.run(_main, operations, on_ready)
+        on_mounted()
+    except BaseException:
+        pyfuse3.close()
+        raise
+    probe = partial(os.statvfs, mountpoint)
+    try:
+        code = trio.run(_main, operations, on_ready, supervisor, probe)
     except BaseException:
         log.critical("the view has crashed; its mountpoint stays, broken on purpose")
         pyfuse3.close(unmount=False)
@@ -99,12 +132,19 @@ def serve(
     return code
 
 
-async def _main(operations: Operations, on_ready: Callable[[], None]) -> ExitCode:
+async def _main(
+    operations: Operations,
+    on_ready: Callable[[], None],
+    supervisor: Supervisor | None,
+    probe: Callable[[], object],
+) -> ExitCode:
     code = ExitCode.OK
 
     async def announce() -> None:
         await operations.initialized.wait()
         on_ready()
+        if supervisor is not None:
+            await _report(supervisor, probe)
 
     async def stop_on_signal() -> None:
         nonlocal code
@@ -112,6 +152,8 @@ async def _main(operations: Operations, on_ready: Callable[[], None]) -> ExitCod
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
             async for number in received:
                 log.info("%s: unmounting", signal.Signals(number).name)
+                if supervisor is not None:
+                    supervisor.stopping()
                 if number == signal.SIGINT:
                     code = ExitCode.INTERRUPTED
                 pyfuse3.terminate()
@@ -125,6 +167,31 @@ async def _main(operations: Operations, on_ready: Callable[[], None]) -> ExitCod
         await pyfuse3.main(min_tasks=TASKS, max_tasks=TASKS)
         nursery.cancel_scope.cancel()
     return code
+
+
+async def _report(supervisor: Supervisor, probe: Callable[[], object]) -> None:
+    """Tell *supervisor* that the view answers, as long as it does.
+
+    *probe* asks what only this process can answer, through the kernel and from another
+    thread: that the loop turns is not enough.
+    """
+    limiter = trio.CapacityLimiter(1)
+
+    async def ask() -> None:
+        await trio.to_thread.run_sync(probe, abandon_on_cancel=True, limiter=limiter)
+
+    await ask()
+    supervisor.ready()
+    if supervisor.watchdog is None:
+        return
+    while True:
+        await trio.sleep(supervisor.watchdog / 2)
+        try:
+            await ask()
+        except OSError as error:
+            log.critical("the mount does not answer: %s", error.strerror)
+        else:
+            supervisor.alive()
 
 
 def _check_machine() -> None:

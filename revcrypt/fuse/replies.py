@@ -1,0 +1,76 @@
+"""What every handler does around its work: who is answered, and with which errno."""
+
+import logging
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from errno import EACCES
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from pyfuse3 import FUSEError, RequestContext
+
+from revcrypt.fuse.access import Access
+from revcrypt.fuse.errnos import errno_of, is_damage, is_expected
+
+log = logging.getLogger(__name__)
+
+
+class Guarded(Protocol):
+    """What has handlers, and knows whom they answer."""
+
+    allowed: Access
+
+
+S = TypeVar("S", bound=Guarded)
+P = ParamSpec("P")
+R = TypeVar("R")
+Handler = Callable[Concatenate[S, int, P], Coroutine[Any, Any, R]]
+
+
+def replies(
+    path_of: Callable[[S, int], bytes],
+) -> Callable[[Handler[S, P, R]], Handler[S, P, R]]:
+    """Refuse who has no access, and turn every exception of a handler into an errno.
+
+    pyfuse3 ends the whole mount for anything that is not a `FUSEError`. *path_of* gives
+    the cipher path, for the log, of what the handler's first argument stands for.
+    """
+
+    def decorate(handler: Handler[S, P, R]) -> Handler[S, P, R]:
+        @wraps(handler)
+        async def replying(self: S, key: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if self.allowed.is_limited and not _is_permitted(self.allowed, *args):
+                raise FUSEError(EACCES)
+            try:
+                return await handler(self, key, *args, **kwargs)
+            except FUSEError:
+                raise
+            except Exception as error:
+                if is_damage(error):
+                    log.warning("%s: %s", os.fsdecode(path_of(self, key)), error)
+                elif not is_expected(error):
+                    log.exception("%s failed", handler.__name__)
+                raise FUSEError(errno_of(error)) from None
+
+        return replying
+
+    return decorate
+
+
+def _is_permitted(access: Access, *args: object) -> bool:
+    """Tell whether to answer a request whose handler gets *args*, the context last.
+
+    What has none is about a file or directory that somebody with access has opened.
+    """
+    context = args[-1] if args else None
+    return not isinstance(context, RequestContext) or access.permits(context)
+
+
+@contextmanager
+def logged(what: str) -> Iterator[None]:
+    """Keep an exception from the kernel, who has asked for no answer."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s failed", what)
