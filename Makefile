@@ -1,17 +1,27 @@
 # make demo     run the main job end to end on a small tree (or on DIR=/your/tree)
 # make test     run all tests
+# make test-systemd  the service, in a booted system in a container (as root)
 # make check    format, lint, types, layers
 # make install  only build .venv with .venv/bin/revcrypt
+#
+# make install-system    install for the whole machine: where mount(8) and systemd look
+# make uninstall-system  take that away again; /etc/revcrypt stays
 
 PYTHON ?= python3
 VENV   ?= .venv
 STAMP  := $(VENV)/.installed
 
+# Others than root run revcrypt too (pull-shell), so not a Python in somebody's home.
+SYSTEM_PYTHON ?= /usr/bin/python3
+SYSTEM_VENV   ?= /opt/revcrypt
+PREFIX        ?= /usr/local
+UNITS         := $(PREFIX)/lib/systemd/system
+
 # pyfuse3 is compiled when it is installed; rsync and gocryptfs are for demo and tests.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libfuse3-dev fuse3 python3-venv python3-dev
-TEST_PACKAGES  := rsync gocryptfs
+TEST_PACKAGES  := rsync gocryptfs encfs git
 
-.PHONY: install demo test check format clean
+.PHONY: install demo test test-systemd check format install-system uninstall-system clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -30,6 +40,11 @@ test: $(STAMP)
 	.ci/system-packages $(TEST_PACKAGES)
 	$(VENV)/bin/pytest $(ARGS)
 
+test-systemd: $(STAMP)
+	.ci/system-packages $(TEST_PACKAGES) systemd-container debootstrap
+	$(VENV)/bin/python -m tests.systemd.tree
+	REVCRYPT_REQUIRE_SYSTEMD=1 $(VENV)/bin/pytest -m systemd tests/systemd $(ARGS)
+
 check: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -39,6 +54,19 @@ check: $(STAMP)
 format: $(STAMP)
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+install-system:
+	.ci/system-packages $(BUILD_PACKAGES)
+	$(SYSTEM_PYTHON) -m venv --clear $(SYSTEM_VENV)
+	$(SYSTEM_VENV)/bin/pip install --quiet --disable-pip-version-check .
+	install -d $(PREFIX)/bin $(UNITS) /etc/revcrypt
+	ln -sf $(SYSTEM_VENV)/bin/revcrypt $(PREFIX)/bin/revcrypt
+	install -m 644 systemd/revcrypt@.service $(UNITS)
+	-[ ! -d /run/systemd/system ] || systemctl daemon-reload
+
+uninstall-system:
+	rm -rf $(SYSTEM_VENV) $(PREFIX)/bin/revcrypt $(UNITS)/revcrypt@.service
+	-[ ! -d /run/systemd/system ] || systemctl daemon-reload
 
 clean:
 	rm -rf $(VENV) build *.egg-info .*_cache .hypothesis

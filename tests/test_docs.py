@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from revcrypt.cli.main import make_parser
+from revcrypt.cli.main import SUBCOMMANDS
 from revcrypt.errors import ExitCode
 from revcrypt.format.sizes import cipher_size
 from tests.support import revcrypt
 
 README = Path(__file__).parent.parent / "README.md"
-COMMANDS = ["revcrypt", "revcrypt init", "revcrypt reverse", "revcrypt forward"]
+COMMANDS = ["revcrypt"] + [f"revcrypt {command.NAME}" for command in SUBCOMMANDS]
 
 
 def table(marker: str) -> dict[int, str]:
@@ -28,12 +28,6 @@ def test_usage(command: str) -> None:
     shown = README.read_text().split(marker)[1].split("```")[0]
     words = command.split()[1:]
     assert shown == revcrypt(*words, "--help", env={"COLUMNS": "80"}).stdout
-
-
-def test_every_command_is_shown() -> None:
-    """No command is missing from README."""
-    names = re.findall(r"^    (\w+) ", make_parser().format_help(), re.MULTILINE)
-    assert sorted(f"revcrypt {name}" for name in names) == sorted(COMMANDS[1:])
 
 
 def test_exit_codes() -> None:

@@ -3,7 +3,8 @@
 import logging
 import os
 import resource
-import secrets
+import secrets as random
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from errno import EOPNOTSUPP, EPERM
 from typing import NamedTuple
@@ -20,7 +21,12 @@ from revcrypt.format import config as config_format
 from revcrypt.format.config import Config, Features, Flag
 from revcrypt.format.keys import derive_kek, unwrap
 from revcrypt.format.names import CONFIG_NAME
-from revcrypt.view.shown_config import MAX_CONFIG_SIZE, REVERSE_CONFIG_NAME
+from revcrypt.view.shown_config import (
+    MAX_CONFIG_SIZE,
+    REVERSE_CONFIG_NAME,
+    ShownConfig,
+)
+from revcrypt.view.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -111,13 +117,58 @@ def memory_limit() -> int:
     """Return how many bytes this process can allocate without harm."""
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     limits = [] if soft == resource.RLIM_INFINITY else [soft]
-    with open("/proc/meminfo", encoding="ascii") as lines:
-        limits += [
-            int(line.split()[1]) * 1024
-            for line in lines
-            if line.startswith("MemAvailable:")
-        ]
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            limits += [
+                int(line.split()[1]) * 1024
+                for line in lines
+                if line.startswith("MemAvailable:")
+            ]
+    except OSError:
+        # Some services do not see it. Then what the machine has in all must do.
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return min(limits)
+
+
+def secret_files(config_path: ConfigPath, files: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the files that no backup should hold, each with what it is.
+
+    *files* hold passphrases or keys. A config at its usual place is hidden anyway, and
+    shown as `gocryptfs.conf` instead.
+    """
+    secrets = [(path, "a passphrase or key") for path in files]
+    if not config_path.is_default:
+        secrets.append((config_path.path, "the config of the view"))
+    return secrets
+
+
+def shown(config_path: ConfigPath, source: Source) -> ShownConfig | None:
+    """Return the config as a view of *source* shows it, if there is one.
+
+    Raises `ConfigUnreadableError`.
+    """
+    hides: bytes | None = REVERSE_CONFIG_NAME
+    if config_path.is_default:
+        # Not by path: somebody may have made it a link to a secret.
+        fd, name = source.root_fd, REVERSE_CONFIG_NAME
+    else:
+        path = os.path.realpath(os.fsencode(config_path.path))
+        directory, name = os.path.split(path)
+        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        status, root = os.fstat(fd), source.root_stat
+        in_root = (status.st_dev, status.st_ino) == (root.st_dev, root.st_ino)
+        if not in_root or name != REVERSE_CONFIG_NAME:
+            hides = None
+    try:
+        return ShownConfig(fd, name, hides=hides, check=config_format.parse)
+    except FileNotFoundError:
+        log.warning("the view has no gocryptfs.conf: only the master key can open it")
+        return None
+    except OSError as error:
+        raise ConfigUnreadableError(
+            f"cannot show config {config_path.path}: {error.strerror}",
+            hint="the view can do without it: --no-show-config",
+        ) from None
 
 
 def write_new(path: str, config: Config) -> None:
@@ -146,7 +197,7 @@ def exists_error(path: str) -> ConfigExistsError:
 
 
 def _write_new(path: str, data: bytes) -> None:
-    temporary = f"{path}.{secrets.token_hex(4)}.tmp"
+    temporary = f"{path}.{random.token_hex(4)}.tmp"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
     try:
         with open(fd, "wb") as file:

@@ -6,6 +6,14 @@ import os
 import sys
 
 _SYSLOG = "/dev/log"
+_PRIORITIES = {
+    logging.CRITICAL: 2,
+    logging.ERROR: 3,
+    logging.WARNING: 4,
+    logging.INFO: 6,
+    logging.DEBUG: 7,
+}
+"""The numbers of syslog(3) for the levels of logging."""
 
 
 class _Lowercase(logging.Formatter):
@@ -15,11 +23,34 @@ class _Lowercase(logging.Formatter):
         return f"revcrypt: {record.levelname.lower()}: {super().format(record)}"
 
 
+class _Journal(logging.Formatter):
+    """`<4>…`, from which the journal takes the priority (sd-daemon(3))."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = _PRIORITIES.get(record.levelno, _PRIORITIES[logging.CRITICAL])
+        return f"<{priority}>" + super().format(record).replace("\n", f"\n<{priority}>")
+
+
 def to_stderr() -> None:
     """Send messages to stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lowercase())
+    handler.setFormatter(_Journal() if _is_journal() else _Lowercase())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+
+
+def say(kind: str, text: str) -> None:
+    """Print a message to stderr that comes before or after all logging."""
+    level = logging.ERROR if kind == "error" else logging.INFO
+    prefix = f"<{_PRIORITIES[level]}>" if _is_journal() else "revcrypt: "
+    print(f"{prefix}{kind}: {text}", file=sys.stderr)
+
+
+def _is_journal() -> bool:
+    """Tell whether stderr goes to the journal of systemd (systemd.exec(5))."""
+    if sys.stderr is None:
+        return False
+    status = os.fstat(2)
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def set_level(*, quiet: bool, debug: bool) -> None:

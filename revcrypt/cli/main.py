@@ -5,10 +5,21 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Never, Protocol
+from typing import Protocol
 
 from revcrypt import __version__
-from revcrypt.cli import forward, gocryptfs, init, logs, reverse
+from revcrypt.cli import (
+    check,
+    check_config,
+    forward,
+    gocryptfs,
+    init,
+    logs,
+    mount,
+    pull_shell,
+    reverse,
+)
+from revcrypt.cli.parser import Parser
 from revcrypt.errors import ExitCode, UsageError, UserError
 
 
@@ -25,21 +36,21 @@ class Subcommand(Protocol):
         """Do it."""
 
 
-SUBCOMMANDS: Sequence[Subcommand] = (init, reverse, forward)
+SUBCOMMANDS: Sequence[Subcommand] = (
+    init,
+    reverse,
+    forward,
+    mount,
+    check,
+    check_config,
+    pull_shell,
+)
 
 _HELP = ("-h", "-hh", "-help", "--help")
 _EPILOG = """\
 A command line that starts with none of these is read as one of gocryptfs's, so
 "revcrypt -reverse -passfile F PLAINDIR MOUNTPOINT" works too.
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises `UsageError` where argparse would exit by itself."""
-
-    def error(self, message: str) -> Never:
-        """Refuse the command line."""
-        raise UsageError(message, hint=f"see {self.prog} --help")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -72,9 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(argv)
     except UserError as error:
-        _say("error", str(error))
+        logs.say("error", str(error))
         if error.hint is not None:
-            _say("hint", error.hint)
+            logs.say("hint", error.hint)
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -104,7 +115,3 @@ def _open_standard_fds() -> None:
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(fd)
-
-
-def _say(kind: str, text: str) -> None:
-    print(f"revcrypt: {kind}: {text}", file=sys.stderr)

@@ -2,27 +2,26 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from revcrypt.cli import background, logs, options
+from revcrypt.cli import background, configs, filters, logs, mountpoint, options
 from revcrypt.cli.configs import ConfigPath, Key
+from revcrypt.cli.supervisor import Supervisor, check_visible
 from revcrypt.errors import (
-    ConfigUnreadableError,
     ExitCode,
     MasterKeyError,
     MountpointError,
     UsageError,
 )
-from revcrypt.format import config
 from revcrypt.format.content import Cipher
 from revcrypt.format.names import CONFIG_NAME
 from revcrypt.format.volume import Volume
 from revcrypt.view.forward import ForwardView
-from revcrypt.view.mounts import read_mounts
+from revcrypt.view.mounts import source_name
 from revcrypt.view.reverse import ReverseView
-from revcrypt.view.shown_config import REVERSE_CONFIG_NAME, ShownConfig
 from revcrypt.view.source import Source
+from revcrypt.view.tree import Owner
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +36,50 @@ class Request:
     open_key: Callable[[], Key]
     fsname: str | None = None
     allow_other: bool = False
+    users: frozenset[int] = frozenset()
+    groups: frozenset[int] = frozenset()
+    ignore_modes: bool = False
+    owner: Owner | None = None
+    secrets: Sequence[str] = ()
+    """Files with a passphrase or key, which no backup should hold."""
     noexec: bool = False
     nonempty: bool = False
+    create: bool = False
+    """Whether the mountpoint is to come and go with the mount."""
+    again: bool = False
+    """Whether it is fine if the source is mounted there already (`mount -a`)."""
+    remount: bool = False
     foreground: bool = False
     quiet: bool = False
     debug: bool = False
 
+    @property
+    def shown_source(self) -> bytes:
+        """The source as `mount` and `df` are to show it."""
+        return shown_source(self.source, self.fsname)
 
-def mount_reverse(request: Request, *, hide_config: bool) -> ExitCode:
+
+def shown_source(source: str, fsname: str | None) -> bytes:
+    """Return what `mount` and `df` are to show as the source of a view."""
+    return os.fsencode(fsname or os.path.realpath(source))
+
+
+def mount_reverse(
+    request: Request, *, show_config: bool, left_out: filters.Filters
+) -> ExitCode:
     """Mount the encrypted view of a plain directory."""
-    inherited = _prepare(request)
+    inherited = background.inherited_fds()
+    if _is_mounted(request):
+        return ExitCode.OK
     if _lies_in(request.source, request.mountpoint):
         raise _overlap_error(request)
+    if request.ignore_modes and not (request.users or request.groups):
+        raise UsageError(
+            "ignoring modes would let everybody read everything",
+            hint="say who may: allow_user or allow_group",
+        )
+    secrets = configs.secret_files(request.config, request.secrets)
+    exclude = filters.make_exclude(left_out, request.source, secrets)
     master_key, features, is_proven = request.open_key()
     if features.cipher is not Cipher.AES_SIV:
         raise UsageError(
@@ -59,48 +90,28 @@ def mount_reverse(request: Request, *, hide_config: bool) -> ExitCode:
     if features.plaintext_names and os.path.lexists(taken):
         log.warning("%s is left out: the name is taken by the config of the view", taken)
     source = Source(os.fsencode(request.source))
-    shown = None if hide_config else _shown_config(source, request)
+    shown = configs.shown(request.config, source) if show_config else None
     if shown is not None and not is_proven:
         log.warning("the view shows %s, unproven for this key", request.config.path)
-    view = ReverseView(source, Volume.open(master_key, features), shown)
+    volume = Volume.open(master_key, features)
+    view = ReverseView(source, volume, shown, exclude=exclude, owner=request.owner)
     return _serve(view, request, inherited)
-
-
-def _shown_config(source: Source, request: Request) -> ShownConfig | None:
-    hides: bytes | None = REVERSE_CONFIG_NAME
-    if request.config.is_default:
-        # Not by path: somebody may have made it a link to a secret.
-        fd, name = source.root_fd, REVERSE_CONFIG_NAME
-    else:
-        path = os.path.realpath(os.fsencode(request.config.path))
-        directory, name = os.path.split(path)
-        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        status, root = os.fstat(fd), source.root_stat
-        in_root = (status.st_dev, status.st_ino) == (root.st_dev, root.st_ino)
-        if not in_root or name != REVERSE_CONFIG_NAME:
-            hides = None
-    try:
-        return ShownConfig(fd, name, hides=hides, check=config.parse)
-    except FileNotFoundError:
-        log.warning("the view has no gocryptfs.conf: only the master key can open it")
-        return None
-    except OSError as error:
-        raise ConfigUnreadableError(
-            f"cannot show config {request.config.path}: {error.strerror}",
-            hint="the view can do without it: --hide-config",
-        ) from None
 
 
 def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
     """Mount the plaintext of an encrypted directory."""
-    inherited = _prepare(request)
-    source, mountpoint = request.source, request.mountpoint
-    if _lies_in(source, mountpoint) or _lies_in(mountpoint, source):
+    inherited = background.inherited_fds()
+    if _is_mounted(request):
+        return ExitCode.OK
+    source, target = request.source, request.mountpoint
+    if _lies_in(source, target) or _lies_in(target, source):
         raise _overlap_error(request)
     master_key, features, is_proven = request.open_key()
     strict = features.cipher is Cipher.AES_SIV and not lenient
     volume = Volume.open(master_key, features)
-    view = ForwardView(Source(os.fsencode(request.source)), volume, strict=strict)
+    view = ForwardView(
+        Source(os.fsencode(source)), volume, strict=strict, owner=request.owner
+    )
     if not is_proven and not lenient and not view.is_opened_by_key():
         raise MasterKeyError(
             f"the master key opens nothing in {request.source}",
@@ -109,41 +120,31 @@ def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
     return _serve(view, request, inherited)
 
 
-def _prepare(request: Request) -> frozenset[int]:
-    """Check everything that needs no key; return the caller's descriptors."""
-    inherited = background.inherited_fds()
+def _is_mounted(request: Request) -> bool:
+    """Check everything that needs no key; tell whether all has been done before."""
     logs.set_level(quiet=request.quiet, debug=request.debug)
-    options.check_directory(request.source)
-    _check_mountpoint(request)
-    return inherited
-
-
-def _check_mountpoint(request: Request) -> None:
     path = request.mountpoint
-    # A dead mount would answer everything below with its own, less helpful error.
-    real = os.path.realpath(os.fsencode(path))
-    for mount in read_mounts():
-        if mount.mountpoint == real and mount.fstype != b"autofs":
-            raise MountpointError(
-                f"{path} is a mountpoint already, of {os.fsdecode(mount.source)}",
-                hint=f"unmount it first: umount {path}",
-            )
-    if not os.path.isdir(path):
-        what = "is not a directory" if os.path.exists(path) else "does not exist"
-        raise MountpointError(
-            f"mountpoint {path} {what}", hint=f"create it first: mkdir -p {path}"
-        )
-    try:
-        is_empty = not os.listdir(path)
-    except OSError as error:
-        message = f"cannot look into mountpoint {path}: {error.strerror}"
-        raise MountpointError(message) from None
-    if not is_empty and not request.nonempty:
-        raise MountpointError(
-            f"mountpoint {path} is not empty",
-            hint="what it contains would be hidden; use an empty directory, "
-            "or --nonempty",
-        )
+    if mountpoint.is_descriptor(path):
+        options.check_directory(request.source)
+        mountpoint.check_descriptor()
+        return False
+    mount = mountpoint.present(path)
+    if request.remount:
+        if mount is None or not mount.is_view:
+            raise MountpointError(f"{path} is not a view, so there is nothing to remount")
+        log.info("%s is mounted; a view has nothing that a remount could change", path)
+        return True
+    options.check_directory(request.source)
+    if mount is None:
+        mountpoint.check_directory(path, nonempty=request.nonempty, create=request.create)
+        return False
+    if mount.is_view and mountpoint.is_dead(mount):
+        return False
+    source = source_name(request.shown_source).encode()
+    if request.again and mount.is_view and mount.source == source:
+        log.info("%s is mounted already", path)
+        return True
+    raise mountpoint.taken_error(path, mount)
 
 
 def _lies_in(inner: str, outer: str) -> bool:
@@ -162,6 +163,7 @@ def _serve(
     view: ReverseView | ForwardView, request: Request, inherited: frozenset[int]
 ) -> ExitCode:
     # pyfuse3 and trio take half of the start-up time, and errors come sooner without.
+    from revcrypt.fuse.access import Access  # noqa: PLC0415
     from revcrypt.fuse.serve import MountOptions, serve  # noqa: PLC0415
 
     child: background.Child | None = None
@@ -174,7 +176,19 @@ def _serve(
             return forked
         child = forked
 
+    path = request.mountpoint
+    is_descriptor = mountpoint.is_descriptor(path)
+    if not is_descriptor:
+        path = mountpoint.resolve(path)
+    source, target = request.shown_source, os.fsencode(path)
+
+    def before_mount() -> None:
+        if not is_descriptor:
+            mountpoint.detach_dead(path)
+
     def on_mounted() -> None:
+        if not is_descriptor:
+            check_visible(target)
         if child is not None:
             child.detach()
 
@@ -184,15 +198,25 @@ def _serve(
             child.announce(inherited)
             logs.switch_to(syslog)
 
-    return serve(
+    access = Access(request.users, request.groups)
+    code = serve(
         view,
-        os.path.realpath(os.fsencode(request.mountpoint)),
+        target,
         MountOptions(
-            fsname=os.fsencode(request.fsname or os.path.realpath(request.source)),
-            allow_other=request.allow_other,
+            fsname=source,
+            allow_other=request.allow_other
+            or request.owner is not None
+            or access.is_limited,
+            access=access,
+            ignore_modes=request.ignore_modes,
             noexec=request.noexec,
         ),
         on_mounts_changed=view.mounts.refresh,
+        before_mount=before_mount,
         on_mounted=on_mounted,
         on_ready=on_ready,
+        supervisor=Supervisor.of_environment(source, target) if child is None else None,
     )
+    if request.create:
+        mountpoint.remove(path)
+    return code

@@ -5,7 +5,7 @@ import os
 import shlex
 from typing import Any
 
-from revcrypt.cli import configs, secrets
+from revcrypt.cli import configs, secrets, users
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import SourceError, UsageError
@@ -97,6 +97,25 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_foreground(parser: argparse.ArgumentParser) -> None:
+    """Declare `--foreground`."""
+    parser.add_argument(
+        "-f",
+        "--foreground",
+        action="store_true",
+        help="stay in the foreground and log to stderr",
+    )
+
+
+def add_site(parser: argparse.ArgumentParser) -> None:
+    """Declare NAME, what a file in /etc/revcrypt is asked for by."""
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help="the view that /etc/revcrypt/NAME.toml describes, or such a file's path",
+    )
+
+
 def add_mount(parser: argparse.ArgumentParser) -> None:
     """Declare what both kinds of mount have in common."""
     parser.add_argument("mountpoint", metavar="MOUNTPOINT", help="an empty directory")
@@ -106,17 +125,7 @@ def add_mount(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="read the master key instead of a passphrase, from FILE or from stdin (-)",
     )
-    parser.add_argument(
-        "-f",
-        "--foreground",
-        action="store_true",
-        help="stay in the foreground and log to stderr",
-    )
-    parser.add_argument(
-        "--allow-other",
-        action="store_true",
-        help="let other users in, as far as owner and mode of each file allow",
-    )
+    add_foreground(parser)
     parser.add_argument(
         "--fsname",
         metavar="NAME",
@@ -127,12 +136,26 @@ def add_mount(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--debug", action="store_true", help="log every detail")
     add_quiet(parser)
+    users.add_arguments(parser)
+    parser.set_defaults(create=False)
 
 
 def mount(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of a `mounting.Request` that `add_mount` has declared."""
-    names = ("mountpoint", "foreground", "allow_other", "fsname", "nonempty")
-    return {name: getattr(arguments, name) for name in (*names, "debug", "quiet")}
+    names = "mountpoint foreground fsname nonempty create allow_other debug quiet".split()
+    return {name: getattr(arguments, name) for name in names} | {
+        "owner": users.parse_owner(arguments.force_owner),
+        "users": users.user_ids(arguments.allow_user),
+        "groups": users.group_ids(arguments.allow_group),
+        "secrets": _secret_files(arguments),
+    }
+
+
+def _secret_files(arguments: argparse.Namespace) -> list[str]:
+    files = [*arguments.passfile]
+    if arguments.masterkey not in (None, "-"):
+        files.append(arguments.masterkey)
+    return files
 
 
 def open_key(arguments: argparse.Namespace, config: ConfigPath, flags: Features) -> Key:

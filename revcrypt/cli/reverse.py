@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from revcrypt.cli import configs, mounting, options
+from revcrypt.cli import configs, filters, mounting, options
 from revcrypt.cli.mounting import Request
 from revcrypt.errors import ExitCode
 
@@ -20,11 +20,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument_group("names, where there is no config to say so")
     )
     parser.add_argument(
-        "--hide-config",
-        action="store_true",
+        "--no-show-config",
+        dest="show_config",
+        action="store_false",
         help="do not show the config in the view; then only the master key, or a config "
         "kept elsewhere, can restore the backup",
     )
+    parser.add_argument(
+        "--ignore-modes",
+        action="store_true",
+        help="let whom --allow-user and --allow-group name read everything, encrypted as "
+        "it is, whatever owner and mode say",
+    )
+    filters.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -35,6 +43,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         source=arguments.plaindir,
         config=config,
         open_key=partial(options.open_key, arguments, config, flags),
+        ignore_modes=arguments.ignore_modes,
         **options.mount(arguments),
     )
-    return mounting.mount_reverse(request, hide_config=arguments.hide_config)
+    return mounting.mount_reverse(
+        request,
+        show_config=arguments.show_config,
+        left_out=filters.of_arguments(arguments),
+    )

@@ -7,6 +7,7 @@ them. The one exception is `-masterkey` of the gocryptfs-compatible command line
 
 import getpass
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,13 +19,18 @@ from revcrypt.format.keys import parse_master_key
 MAX_PASSPHRASE = 2048
 """Bytes; a longer first line is more likely the wrong file."""
 _STDIN = "-"
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class PassphraseSource:
-    """Where to get the passphrase: files, else a program, else stdin or the terminal."""
+    """Where to get the passphrase.
+
+    From files, else from a program, else from the credential `passphrase` of the service
+    that runs us (systemd.exec(5)), else from the terminal or stdin.
+    """
 
     passfiles: Sequence[str] = ()
     extpass: Sequence[str] = ()
@@ -44,9 +50,18 @@ class PassphraseSource:
             return b"".join(_from_file(path) for path in self.passfiles)
         if self.extpass:
             return _from_program(self.extpass)
+        credential = _credential()
+        if credential is not None:
+            return _from_file(credential)
         if sys.stdin is not None and sys.stdin.isatty():
             return _from_terminal(new=new)
         return _from_stdin()
+
+
+def _credential() -> str | None:
+    directory = os.environ.get(_CREDENTIALS)
+    path = None if directory is None else os.path.join(directory, "passphrase")
+    return path if path is not None and os.path.exists(path) else None
 
 
 def _from_file(path: str) -> bytes:

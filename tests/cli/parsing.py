@@ -1,6 +1,6 @@
 """What a command line asks for, without doing it."""
 
-from revcrypt.cli import gocryptfs, init, mounting
+from revcrypt.cli import filters, gocryptfs, init, mounting
 from revcrypt.errors import ExitCode
 
 
@@ -10,11 +10,19 @@ class Parsed:
     def __init__(self) -> None:
         self.direction = ""
         self.mount: mounting.Request | None = None
+        self.show_config = True
+        self.left_out = filters.Filters()
         self.init: init.Request | None = None
 
-    def mount_reverse(self, request: mounting.Request, *, hide_config: bool) -> ExitCode:
+    def mount_reverse(
+        self,
+        request: mounting.Request,
+        *,
+        show_config: bool,
+        left_out: filters.Filters,
+    ) -> ExitCode:
         """Stand in for the function of this name."""
-        assert not hide_config
+        self.show_config, self.left_out = show_config, left_out
         return self._mounted("reverse", request)
 
     def mount_forward(self, request: mounting.Request, *, lenient: bool) -> ExitCode:

@@ -132,7 +132,7 @@ def public() -> Iterator[Path]:
 def test_no_fusermount(public: Path) -> None:
     """A user who is not root is told that fusermount3 is needed, and how to get it."""
     source, mountpoint = make(public / "source"), make(public / "mountpoint")
-    options = ("--foreground", "--masterkey=-", "--hide-config")
+    options = ("--foreground", "--masterkey=-", "--no-show-config")
     command = (sys.executable, "-c", AS_NOBODY, "reverse", *options, source, mountpoint)
     status = ExitCode.MOUNT_FAILED
     result = run(*command, status=status, stdin=KEY.hex(), env={"PATH": ""})

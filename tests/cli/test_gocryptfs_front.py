@@ -3,6 +3,7 @@
 import pytest
 
 from revcrypt import __version__
+from revcrypt.cli.filters import Filters
 from tests.cli.parsing import Parsed, mount_of
 from tests.support import revcrypt
 
@@ -52,6 +53,9 @@ def test_double_dash(parsed: Parsed) -> None:
         (r"-reverse -fsname=a\,b SRC MNT", r"a\,b"),
         ("-reverse -fsname a,b=c SRC MNT", "a,b=c"),
         ("-reverse -fsname= SRC MNT", ""),
+        (r"-o reverse,fsname=a\\b SRC MNT", r"a\b"),
+        (r"-o fsname=a\\,reverse SRC MNT", "a\\"),
+        (r"-o reverse,fsname=\!a\ SRC MNT", "\\!a\\"),
         ("-reverse -fsname -q SRC MNT", "-q"),
     ],
 )
@@ -113,7 +117,10 @@ def test_safer_one_wins(words: str, parsed: Parsed) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", "ro rw dev nodev suid nosuid exec nofail devrandom forcedecode".split()
+    "option",
+    "ro rw dev nodev suid nosuid exec nofail _netdev user users noauto defaults noatime "
+    "relatime sync x-systemd.automount x-systemd.idle-timeout=60 X-mount.mkdir comment=x "
+    "devrandom forcedecode".split(),
 )
 def test_harmless(option: str, parsed: Parsed) -> None:
     """What mount(8) adds, and what a view does anyway, changes nothing."""
@@ -132,3 +139,41 @@ def test_help(word: str) -> None:
 def test_version(word: str) -> None:
     """Scripts ask for the version before they trust a program."""
     assert revcrypt(word).stdout == f"revcrypt {__version__}\n"
+
+
+def test_filters(parsed: Parsed) -> None:
+    """Filters keep their order and their spelling; each may be given again."""
+    words = "-e /a,-exclude b,-ew=*.o,-exclude-wildcard x,-exclude-from=F,-exclude-caches"
+    mount_of(parsed, f"-reverse {words.replace(',', ' ')} SRC MNT")
+    assert parsed.left_out == Filters(
+        exclude=["/a", "b"],
+        exclude_wildcard=["*.o", "x"],
+        exclude_from=["F"],
+        exclude_caches=True,
+    )
+
+
+def test_filters_in_a_list(parsed: Parsed) -> None:
+    """In fstab, several -o add up, and a value may have commas."""
+    mount_of(parsed, r"SRC MNT -o reverse,exclude=a\,b,one-file-system -o exclude=c")
+    assert parsed.left_out == Filters(exclude=["a,b", "c"], one_file_system=True)
+    assert parsed.show_config
+
+
+def test_filters_need_a_reverse_view() -> None:
+    """A forward mount cannot leave anything out, and says so."""
+    assert "reverse" in revcrypt("-e", "x", "SRC", "MNT", status=29).stderr
+
+
+def test_who_may_see_it(parsed: Parsed) -> None:
+    """Users and groups are understood by name and by number."""
+    words = "-o allow_user=nobody,allow_user=7,allow_group=root,force_owner=nobody:12"
+    request = mount_of(parsed, f"SRC MNT {words}")
+    assert (request.users, request.groups) == ({65534, 7}, {0})
+    assert request.owner == (65534, 12)
+
+
+def test_config_can_stay_hidden(parsed: Parsed) -> None:
+    """The config is shown unless somebody says otherwise."""
+    mount_of(parsed, "SRC MNT -o reverse,no-show-config")
+    assert not parsed.show_config

@@ -11,7 +11,7 @@ import pytest
 
 from revcrypt.cli import logs
 from tests.mount.processes import SECONDS, arguments, make_source, patched
-from tests.support import Mounts, run
+from tests.support import REVCRYPT, Mounts, run
 
 
 @pytest.fixture
@@ -79,3 +79,21 @@ def test_a_missing_system_log_is_told(
     words = arguments(mounts, "-q", os.fspath(make_source(mounts)))
     subprocess.run(patched(patch, *words, view), check=True, timeout=SECONDS)
     assert capfd.readouterr().err.startswith("revcrypt: warning: no system log here")
+
+
+def test_journal(tmp_path: Path) -> None:
+    """Where stderr is the journal, each line begins with its priority."""
+    with open(tmp_path / "stderr", "w+") as stderr:
+        status = os.fstat(stderr.fileno())
+        env = {**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+        missing = tmp_path / "missing"
+        command = [*REVCRYPT, "init", missing]
+        assert (
+            subprocess.run(command, stderr=stderr, env=env, check=False).returncode == 6
+        )
+        stderr.seek(0)
+        lines = stderr.read().splitlines()
+    assert [line[:3] for line in lines] == ["<3>", "<6>"]
+    # Somebody else's stderr is not the journal, though the variable is inherited.
+    result = run(*command, status=6, env=env)
+    assert result.stderr.startswith("revcrypt: error: ")

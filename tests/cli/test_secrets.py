@@ -3,10 +3,11 @@
 import io
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from revcrypt.cli import options
+from revcrypt.cli import configs, options
 from revcrypt.cli.main import make_parser
 from revcrypt.cli.secrets import PassphraseSource, read_master_key
 from revcrypt.errors import MasterKeyError, PassphraseUnreadableError, UsageError
@@ -218,3 +219,17 @@ def test_missing_master_key_file(tmp_path: Path) -> None:
     path = tmp_path / "key"
     with pytest.raises(MasterKeyError, match=str(path)):
         read_master_key(str(path))
+
+
+def test_memory_without_meminfo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that does not see /proc/meminfo goes by all the memory there is."""
+    real_open = open
+
+    def hiding(path: object, *args: Any, **kwargs: Any) -> Any:
+        if path == "/proc/meminfo":
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return real_open(path, *args, **kwargs)  # type: ignore[call-overload]
+
+    available = configs.memory_limit()
+    monkeypatch.setattr("builtins.open", hiding)
+    assert configs.memory_limit() > available > 1 << 20

@@ -205,7 +205,7 @@ def test_dumped_master_key(small: Path, mounts: Mounts, tmp_path: Path) -> None:
     mounts.init(small)
     backdate(small)
     pulled = tmp_path / "pulled"
-    view = mounts.reverse(small, "view", "--hide-config")
+    view = mounts.reverse(small, "view", "--no-show-config")
     run("rsync", "-aH", f"{view}/", pulled)
     config = small / os.fsdecode(CONFIG)
     passphrase = mounts.passfile.read_text()

@@ -1,0 +1,131 @@
+"""`revcrypt check`: what a view would show, what it leaves out and cannot show."""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+
+from revcrypt.cli import configs, filters, options
+from revcrypt.errors import ExitCode
+from revcrypt.format.keys import MASTER_KEY_SIZE
+from revcrypt.format.volume import Volume
+from revcrypt.view.reverse import ReverseView
+from revcrypt.view.source import Source
+from revcrypt.view.survey import Item, Survey
+
+NAME = "check"
+SUMMARY = "say what a reverse view would show, and what it cannot; no key is needed"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare positionals and options."""
+    parser.add_argument("plaindir", metavar="PLAINDIR", help="the directory to back up")
+    parser.add_argument(
+        "--excluded", action="store_true", help="list what is left out, and why"
+    )
+    parser.add_argument(
+        "--included",
+        action="store_true",
+        help="list what is shown, and which rule says so, if one does",
+    )
+    options.add_config(parser, "PLAINDIR/.gocryptfs.reverse.conf")
+    parser.add_argument(
+        "--passfile",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a passfile, which is not read, but left out if it is in PLAINDIR",
+    )
+    options.add_name_features(
+        parser.add_argument_group("names, where there is no config to say so")
+    )
+    filters.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Do it."""
+    plaindir = arguments.plaindir
+    options.check_directory(plaindir)
+    config = configs.reverse_config_path(plaindir, arguments.config)
+    features = configs.features_or(config, options.name_features(arguments))
+    secrets = configs.secret_files(config, arguments.passfile)
+    exclude = filters.make_exclude(filters.of_arguments(arguments), plaindir, secrets)
+    volume = Volume.open(bytes(MASTER_KEY_SIZE), features)
+    source = Source(os.fsencode(plaindir))
+    shown = configs.shown(config, source)
+    view = ReverseView(source, volume, shown, exclude=exclude)
+    try:
+        tally = _Tally(excluded=arguments.excluded, included=arguments.included)
+        for item in Survey(view, volume).items():
+            tally.add(item)
+    finally:
+        view.close()
+    return tally.finish()
+
+
+class _Tally:
+    """Counts entries, and prints those that were asked for as they come."""
+
+    def __init__(self, *, excluded: bool, included: bool) -> None:
+        self._excluded = excluded
+        self._included = included
+        self._kinds: Counter[str] = Counter()
+        self._plain_bytes = self._cipher_bytes = 0
+        self._left_out = 0
+        self._problems: list[tuple[bytes, str]] = []
+
+    def add(self, item: Item) -> None:
+        """Take note of an entry."""
+        self._problems += [(item.path, problem) for problem in item.problems]
+        if item.verdict.hidden:
+            self._left_out += 1
+            if self._excluded:
+                _print_path("-", item)
+        elif item.attrs is not None:
+            self._kinds[_kind(item.attrs.mode)] += 1
+            if S_ISREG(item.attrs.mode):
+                self._plain_bytes += item.plain_size
+                self._cipher_bytes += item.attrs.size
+            if self._included:
+                _print_path("+", item)
+
+    def finish(self) -> ExitCode:
+        """Print the sums, then what cannot be shown."""
+        kinds = ", ".join(f"{self._kinds[kind]} {kind}" for kind in _KINDS)
+        print(f"shown: {kinds}")
+        print(f"  {_size(self._plain_bytes)} of content")
+        print(f"  {_size(self._cipher_bytes)} when encrypted")
+        print(f"left out: {self._left_out}, and what is in them")
+        print(f"cannot be shown as they are: {len(self._problems)}")
+        sys.stdout.flush()
+        for path, problem in self._problems:
+            sys.stdout.buffer.write(b"  %b: %b\n" % (path, problem.encode()))
+        return ExitCode.FINDINGS if self._problems else ExitCode.OK
+
+
+_KINDS = ("files", "directories", "links", "others")
+
+
+def _kind(mode: int) -> str:
+    if S_ISREG(mode):
+        return "files"
+    if S_ISDIR(mode):
+        return "directories"
+    return "links" if S_ISLNK(mode) else "others"
+
+
+def _print_path(sign: str, item: Item) -> None:
+    rule = "" if item.verdict.rule is None else f"\t{item.verdict.rule}"
+    sys.stdout.flush()
+    line = f"{sign} ".encode() + item.path + os.fsencode(rule)
+    sys.stdout.buffer.write(line + b"\n")
+
+
+def _size(size: int) -> str:
+    amount, unit = float(size), "bytes"
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{size} bytes" if unit == "bytes" else f"{amount:.1f} {unit} ({size} bytes)"

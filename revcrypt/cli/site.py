@@ -1,0 +1,158 @@
+"""What a machine mounts: one small TOML file per view, in /etc/revcrypt.
+
+    source = "/srv/data"
+    mountpoint = "/run/revcrypt/data"
+    config = "/etc/revcrypt/data.conf"
+    passfile = "/etc/revcrypt/data.pass"
+    exclude = ["/tmp"]
+
+Besides `source`, `mountpoint` and `forward`, the keys are the long options of `revcrypt
+reverse` (or of `revcrypt forward`, where `forward = true`), so both are understood by the
+same parser. Such a file says who runs what as root: nobody else may be able to write it.
+"""
+
+import argparse
+import os
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from revcrypt.cli import configs, forward, mounting, reverse
+from revcrypt.cli.parser import Parser
+from revcrypt.errors import (
+    ConfigInvalidError,
+    ConfigUnreadableError,
+    ExitCode,
+    UsageError,
+)
+
+DIRECTORY = "/etc/revcrypt"
+_OWN_KEYS = ("source", "mountpoint", "forward")
+_NOT_HERE = {
+    "foreground": "it is for the command line: revcrypt mount --foreground",
+    "passphrase": "a file that others can read is no place for secrets; use passfile",
+    "help": "it is for the command line",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What one file says: *arguments* are those of `revcrypt reverse` or `forward`."""
+
+    path: str
+    arguments: argparse.Namespace
+    is_forward: bool
+
+    @property
+    def source(self) -> str:
+        """The directory to show."""
+        source: str = (
+            self.arguments.cipherdir if self.is_forward else self.arguments.plaindir
+        )
+        return source
+
+    @property
+    def mountpoint(self) -> str:
+        """Where it is shown."""
+        mountpoint: str = self.arguments.mountpoint
+        return mountpoint
+
+    def config_path(self) -> configs.ConfigPath:
+        """Return where the config is."""
+        find = (
+            configs.forward_config_path
+            if self.is_forward
+            else configs.reverse_config_path
+        )
+        return find(self.source, self.arguments.config)
+
+    def shown_source(self) -> bytes:
+        """Return the source as `mount` and `df` show it."""
+        return mounting.shown_source(self.source, self.arguments.fsname)
+
+    def mount(self, *, foreground: bool) -> ExitCode:
+        """Mount it; the mountpoint is there only as long as the mount is."""
+        self.arguments.foreground = foreground
+        self.arguments.create = True
+        run = forward.run if self.is_forward else reverse.run
+        return run(self.arguments)
+
+
+def path_of(name: str) -> str:
+    """Return the file that *name* stands for: a view of this machine, or a path."""
+    return name if "/" in name else os.path.join(DIRECTORY, f"{name}.toml")
+
+
+def read(name: str) -> Site:
+    """Read and check a file; raises `ConfigUnreadableError` or `ConfigInvalidError`."""
+    path = path_of(name)
+    try:
+        with open(path, "rb") as file:
+            _check_owner(path, os.fstat(file.fileno()))
+            settings = tomllib.load(file)
+    except OSError as error:
+        raise ConfigUnreadableError(
+            f"cannot read {path}: {error.strerror}",
+            hint="it says what to mount where; README.md has an example",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigInvalidError(f"{path} is no TOML: {error}") from None
+    try:
+        return _parse(path, settings)
+    except UsageError as error:
+        raise ConfigInvalidError(f"{path}: {error}", hint=error.hint) from None
+
+
+def _check_owner(path: str, status: os.stat_result) -> None:
+    if status.st_uid not in (0, os.geteuid()):
+        raise ConfigInvalidError(
+            f"{path} belongs to another user", hint=f"make it root's: chown root {path}"
+        )
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigInvalidError(
+            f"others than its owner may write {path}",
+            hint=f"take that away: chmod go-w {path}",
+        )
+
+
+def _parse(path: str, settings: Mapping[str, Any]) -> Site:
+    is_forward = settings.get("forward", False)
+    if not isinstance(is_forward, bool):
+        raise UsageError("forward is either true or false")
+    for key in ("source", "mountpoint"):
+        value = settings.get(key)
+        if not isinstance(value, str) or not os.path.isabs(value):
+            raise UsageError(f"{key} must be given, as an absolute path")
+    parser = Parser(prog="revcrypt", allow_abbrev=False, add_help=False)
+    (forward if is_forward else reverse).add_arguments(parser)
+    words = [word for key in settings for word in _words(key, settings[key])]
+    paths = [settings["source"], settings["mountpoint"]]
+    try:
+        arguments, unknown = parser.parse_known_args([*words, "--", *paths])
+    except UsageError as error:
+        raise UsageError(str(error).replace("argument --", "")) from None
+    if unknown:
+        key = unknown[0].removeprefix("--").partition("=")[0]
+        raise UsageError(
+            f"unknown key {key}",
+            hint="the keys are source, mountpoint, forward, and the long options of "
+            f"revcrypt {'forward' if is_forward else 'reverse'}",
+        )
+    return Site(path, arguments, is_forward)
+
+
+def _words(key: str, value: object) -> Iterator[str]:
+    """Yield how the command line says what a key of the file says."""
+    if key in _OWN_KEYS:
+        return
+    if key in _NOT_HERE or len(key) == 1 or not key.isascii():
+        raise UsageError(f"{key} has no place here", hint=_NOT_HERE.get(key))
+    for item in value if isinstance(value, list) else [value]:
+        if item is True:
+            yield f"--{key}"
+        elif isinstance(item, str | int) and item is not False:
+            yield f"--{key}={item}"
+        elif item is not False:
+            raise UsageError(f"{key} is neither text, number, true nor false")
