@@ -33,13 +33,13 @@ _ALIASES = {
 
 _HARMLESS = frozenset(
     # Every view is mounted ro, nosuid and nodev, and there is nothing to write late or
-    # to note the access time of. mount(8) has gone by the others, or systemd has; the
-    # last two do nothing in gocryptfs either.
+    # to note the access time of. The others are mount(8)'s business, or systemd's, or what
+    # the kernel says of a mount; the last two do nothing in gocryptfs either.
     "ro rw dev nodev suid nosuid exec defaults sync async dirsync atime noatime diratime "
     "nodiratime relatime norelatime strictatime nostrictatime lazytime nolazytime "
     "iversion noiversion mand nomand silent loud auto noauto user nouser users owner "
-    "noowner group nogroup nofail _netdev comment default_permissions devrandom "
-    "forcedecode".split()
+    "noowner group nogroup nofail _netdev comment default_permissions user_id "
+    "group_id max_read devrandom forcedecode".split()
 )
 _HARMLESS_PREFIXES = ("x-", "X-")
 REFUSED = {

@@ -124,7 +124,7 @@ def _is_mounted(request: Request) -> bool:
     """Check everything that needs no key; tell whether all has been done before."""
     logs.set_level(quiet=request.quiet, debug=request.debug)
     path = request.mountpoint
-    if mountpoint.is_descriptor(path):
+    if mountpoint.descriptor(path) is not None:
         options.check_directory(request.source)
         mountpoint.check_descriptor()
         return False
@@ -132,6 +132,10 @@ def _is_mounted(request: Request) -> bool:
     if request.remount:
         if mount is None or not mount.is_view:
             raise MountpointError(f"{path} is not a view, so there is nothing to remount")
+        if mountpoint.is_dead(mount):
+            raise MountpointError(
+                f"the view on {path} has crashed", hint="mount it again, without remount"
+            )
         log.info("%s is mounted; a view has nothing that a remount could change", path)
         return True
     options.check_directory(request.source)
@@ -177,17 +181,17 @@ def _serve(
         child = forked
 
     path = request.mountpoint
-    is_descriptor = mountpoint.is_descriptor(path)
-    if not is_descriptor:
+    descriptor = mountpoint.descriptor(path)
+    if descriptor is None:
         path = mountpoint.resolve(path)
     source, target = request.shown_source, os.fsencode(path)
 
     def before_mount() -> None:
-        if not is_descriptor:
+        if descriptor is None:
             mountpoint.detach_dead(path)
 
     def on_mounted() -> None:
-        if not is_descriptor:
+        if descriptor is None:
             check_visible(target)
         if child is not None:
             child.detach()
@@ -195,7 +199,7 @@ def _serve(
     def on_ready() -> None:
         log.info("mounted on %s", request.mountpoint)
         if child is not None:
-            child.announce(inherited)
+            child.announce(inherited - {descriptor})
             logs.switch_to(syslog)
 
     access = Access(request.users, request.groups)

@@ -21,12 +21,13 @@ _DEAD = (ENOTCONN, ECONNABORTED)
 log = logging.getLogger(__name__)
 
 
-def is_descriptor(path: str) -> bool:
-    """Tell whether the mount exists already, and we are to serve a descriptor of it.
+def descriptor(path: str) -> int | None:
+    """Return the descriptor of /dev/fuse that we are to serve, if *path* is one.
 
-    This is how mount.fuse3 calls its helpers with `drop_privileges`.
+    This is how mount.fuse3 calls its helpers with `drop_privileges`: the mount exists.
     """
-    return re.fullmatch(r"/dev/fd/\d+", path) is not None
+    match = re.fullmatch(r"/dev/fd/(\d+)", path)
+    return None if match is None else int(match[1])
 
 
 def check_descriptor() -> None:
