@@ -4,7 +4,8 @@ import argparse
 import os
 from collections.abc import Iterator
 
-from revcrypt.cli import configs, filters, options, site, users
+from revcrypt.cli import filters, mounting, options, site
+from revcrypt.cli.secrets import read_master_key
 from revcrypt.errors import ExitCode, PassphraseUnreadableError
 
 NAME = "check-config"
@@ -28,29 +29,18 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def _describe(found: site.Site) -> Iterator[tuple[str, str]]:
     arguments = found.arguments
-    options.check_directory(found.source)
+    request = found.make_request()
+    mounting.check(request, is_forward=found.is_forward)
     yield "source", f"{found.source}, {'encrypted' if found.is_forward else 'plain'}"
     yield "mountpoint", found.mountpoint
-    config = found.config_path()
-    if arguments.masterkey is None:
-        features = configs.read(config).features
-        names = "plaintext" if features.plaintext_names else "encrypted"
-        yield "config", f"{config.path}, {features.cipher.name}, {names} names"
+    features = found.features(request.config)
+    names = "plaintext" if features.plaintext_names else "encrypted"
+    yield "config", f"{request.config.path}, {features.cipher.name}, {names} names"
     yield "secret", _secret(arguments)
-    everybody = "everybody, as far as owner and mode allow"
-    owner = users.parse_owner(arguments.force_owner)
-    users.user_ids(arguments.allow_user)
-    users.group_ids(arguments.allow_group)
-    some = [*arguments.allow_user, *(f"group {name}" for name in arguments.allow_group)]
-    if some:
-        everybody = f"root, {', '.join(some)}"
-        if not found.is_forward and arguments.ignore_modes:
-            everybody += ", whatever modes say"
-    elif not arguments.allow_other and owner is None:
-        everybody = "only the user who mounts"
-    yield "visible to", everybody
-    if owner is not None:
-        yield "owner", f"{arguments.force_owner} ({owner.uid}:{owner.gid})"
+    yield "visible to", _audience(request, arguments)
+    if request.owner is not None:
+        uid, gid = request.owner
+        yield "owner", f"{arguments.force_owner} ({uid}:{gid})"
     if not found.is_forward:
         left_out = filters.of_arguments(arguments)
         filters.make_exclude(left_out, found.source, ())
@@ -58,15 +48,25 @@ def _describe(found: site.Site) -> Iterator[tuple[str, str]]:
             yield "left out", text
 
 
+def _audience(request: mounting.Request, arguments: argparse.Namespace) -> str:
+    groups = [f"group {name}" for name in arguments.allow_group]
+    if arguments.allow_user or groups:
+        names = ", ".join(["root", *arguments.allow_user, *groups])
+        return f"{names}, whatever modes say" if request.ignore_modes else names
+    if request.allow_other or request.owner is not None:
+        return "everybody, as far as owner and mode allow"
+    return "only the user who mounts"
+
+
 def _secret(arguments: argparse.Namespace) -> str:
-    files = arguments.passfile if arguments.masterkey is None else [arguments.masterkey]
-    for path in files:
-        if not os.access(path, os.R_OK, effective_ids=True):
-            raise PassphraseUnreadableError(f"cannot read {path}")
     if arguments.masterkey is not None:
+        read_master_key(arguments.masterkey)
         return f"the master key in {arguments.masterkey}"
-    if files:
-        return f"the passphrase in {', '.join(files)}"
+    for path in arguments.passfile:
+        if not os.access(path, os.R_OK, effective_ids=True):
+            raise PassphraseUnreadableError(f"cannot read passfile {path}")
+    if arguments.passfile:
+        return f"the passphrase in {', '.join(arguments.passfile)}"
     if arguments.extpass is not None:
         return f"the passphrase that {arguments.extpass} prints"
     return "the passphrase in the credential “passphrase” of the service"

@@ -148,8 +148,10 @@ def _secret_paths(
 
 def _why_missing(source: str, text: str) -> str:
     root = os.path.realpath(source)
-    if os.path.commonpath([root, os.path.join("/", text)]) == root != "/":
-        path = os.path.relpath(text, root)
+    directory, name = os.path.split(os.path.join("/", text.rstrip("/")))
+    path = os.path.join(os.path.realpath(directory), name)
+    if os.path.commonpath([root, path]) == root != "/":
+        path = os.path.relpath(path, root)
         return f"paths start at the root of the source; did you mean {path}?"
     return "there is no such path in the source"
 

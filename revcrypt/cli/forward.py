@@ -7,6 +7,7 @@ from functools import partial
 from revcrypt.cli import configs, mounting, options
 from revcrypt.cli.mounting import Request
 from revcrypt.errors import ExitCode
+from revcrypt.format.config import Features
 from revcrypt.format.content import Cipher
 
 NAME = "forward"
@@ -44,14 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
-    """Do it."""
+def flags(arguments: argparse.Namespace) -> Features:
+    """Return how to use a master key where there is no config."""
+    return replace(options.name_features(arguments), cipher=_CIPHERS[arguments.cipher])
+
+
+def make_request(arguments: argparse.Namespace) -> Request:
+    """Return what is to be mounted; raises `UsageError`."""
     config = configs.forward_config_path(arguments.cipherdir, arguments.config)
-    flags = replace(options.name_features(arguments), cipher=_CIPHERS[arguments.cipher])
-    request = Request(
+    return Request(
         source=arguments.cipherdir,
         config=config,
-        open_key=partial(options.open_key, arguments, config, flags),
+        open_key=partial(options.open_key, arguments, config, flags(arguments)),
         **options.mount(arguments),
     )
-    return mounting.mount_forward(request, lenient=arguments.lenient)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Do it."""
+    return mounting.mount_forward(make_request(arguments), lenient=arguments.lenient)

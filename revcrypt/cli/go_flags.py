@@ -33,7 +33,7 @@ _ALIASES = {
 
 _HARMLESS = frozenset(
     # Every view is mounted ro, nosuid and nodev, and there is nothing to write late or
-    # to note the access time of. The others are mount(8)'s business, or systemd's, or what
+    # to note the access time of. The others are for mount(8) or systemd, or are what
     # the kernel says of a mount; the last two do nothing in gocryptfs either.
     "ro rw dev nodev suid nosuid exec defaults sync async dirsync atime noatime diratime "
     "nodiratime relatime norelatime strictatime nostrictatime lazytime nolazytime "

@@ -71,13 +71,7 @@ def mount_reverse(
     inherited = background.inherited_fds()
     if _is_mounted(request):
         return ExitCode.OK
-    if _lies_in(request.source, request.mountpoint):
-        raise _overlap_error(request)
-    if request.ignore_modes and not (request.users or request.groups):
-        raise UsageError(
-            "ignoring modes would let everybody read everything",
-            hint="say who may: allow_user or allow_group",
-        )
+    check(request, is_forward=False)
     secrets = configs.secret_files(request.config, request.secrets)
     exclude = filters.make_exclude(left_out, request.source, secrets)
     master_key, features, is_proven = request.open_key()
@@ -103,14 +97,12 @@ def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
     inherited = background.inherited_fds()
     if _is_mounted(request):
         return ExitCode.OK
-    source, target = request.source, request.mountpoint
-    if _lies_in(source, target) or _lies_in(target, source):
-        raise _overlap_error(request)
+    check(request, is_forward=True)
     master_key, features, is_proven = request.open_key()
     strict = features.cipher is Cipher.AES_SIV and not lenient
     volume = Volume.open(master_key, features)
     view = ForwardView(
-        Source(os.fsencode(source)), volume, strict=strict, owner=request.owner
+        Source(os.fsencode(request.source)), volume, strict=strict, owner=request.owner
     )
     if not is_proven and not lenient and not view.is_opened_by_key():
         raise MasterKeyError(
@@ -120,12 +112,28 @@ def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
     return _serve(view, request, inherited)
 
 
+def check(request: Request, *, is_forward: bool) -> None:
+    """Check what needs neither a key nor a look at the mountpoint."""
+    source, target = request.source, request.mountpoint
+    options.check_directory(source)
+    # A reverse view shows itself as an empty directory; a readable mount has no need to.
+    if _lies_in(source, target) or (is_forward and _lies_in(target, source)):
+        raise MountpointError(
+            f"{source} and {target} overlap",
+            hint="use a mountpoint outside the directory that is shown",
+        )
+    if request.ignore_modes and not (request.users or request.groups):
+        raise UsageError(
+            "ignoring modes would let everybody read everything",
+            hint="say who may: allow_user or allow_group",
+        )
+
+
 def _is_mounted(request: Request) -> bool:
-    """Check everything that needs no key; tell whether all has been done before."""
+    """Check the mountpoint; tell whether all has been done before."""
     logs.set_level(quiet=request.quiet, debug=request.debug)
     path = request.mountpoint
     if mountpoint.descriptor(path) is not None:
-        options.check_directory(request.source)
         mountpoint.check_descriptor()
         return False
     mount = mountpoint.present(path)
@@ -138,7 +146,6 @@ def _is_mounted(request: Request) -> bool:
             )
         log.info("%s is mounted; a view has nothing that a remount could change", path)
         return True
-    options.check_directory(request.source)
     if mount is None:
         mountpoint.check_directory(path, nonempty=request.nonempty, create=request.create)
         return False
@@ -154,13 +161,6 @@ def _is_mounted(request: Request) -> bool:
 def _lies_in(inner: str, outer: str) -> bool:
     inner, outer = os.path.realpath(inner), os.path.realpath(outer)
     return os.path.commonpath([inner, outer]) == outer
-
-
-def _overlap_error(request: Request) -> MountpointError:
-    return MountpointError(
-        f"{request.source} and {request.mountpoint} overlap",
-        hint="use a mountpoint outside the directory that is shown",
-    )
 
 
 def _serve(

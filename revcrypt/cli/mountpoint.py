@@ -82,13 +82,19 @@ def resolve(path: str) -> str:
 def probe(path: str, seconds: float) -> int | None:
     """Return the errno of looking at *path*: 0 if it answers, None if it hangs.
 
-    Asked in a process of its own: whoever looks at a mount whose server hangs is stuck
-    until he is killed.
+    Asked in a process of its own: whoever looks at a mount whose server hangs is stuck.
+    Not even killing helps if the server has taken the request; so nobody waits for that.
     """
-    command = [sys.executable, "-I", "-c", _PROBE, path]
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", _PROBE, path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        return subprocess.run(command, check=False, timeout=seconds).returncode
+        return process.wait(seconds)
     except subprocess.TimeoutExpired:
+        process.kill()
         return None
 
 

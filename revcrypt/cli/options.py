@@ -158,19 +158,28 @@ def _secret_files(arguments: argparse.Namespace) -> list[str]:
     return files
 
 
-def open_key(arguments: argparse.Namespace, config: ConfigPath, flags: Features) -> Key:
-    """Return the key by passphrase, or the master key as `add_mount` has declared it.
+def check_key(
+    arguments: argparse.Namespace, config: ConfigPath, flags: Features
+) -> Features:
+    """Return how the key is used, which `open_key` will return; asks for no secret.
 
-    *flags* say how to use a master key where there is no config.
+    *flags* say so where there is no config.
     """
     source = passphrase(arguments)
     if arguments.masterkey is None:
-        key = configs.unlock(config, source)
-        configs.check_flags(flags, key.features)
-        return key
+        features = configs.read(config).features
+        configs.check_flags(flags, features)
+        return features
     if source.passfiles or source.extpass:
         raise UsageError("--masterkey excludes --passfile and --extpass")
-    features = configs.features_or(config, flags)
+    return configs.features_or(config, flags)
+
+
+def open_key(arguments: argparse.Namespace, config: ConfigPath, flags: Features) -> Key:
+    """Return the key by passphrase, or the master key as `add_mount` has declared it."""
+    features = check_key(arguments, config, flags)
+    if arguments.masterkey is None:
+        return configs.unlock(config, passphrase(arguments))
     master_key = secrets.read_master_key(arguments.masterkey)
     return Key(master_key, features, is_proven=False)
 

@@ -42,13 +42,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Do it, or become rsync."""
     found = site.read(arguments.name)
+    if found.is_forward:
+        raise UsageError(
+            f"{found.path} describes a readable mount, and no backup host may see that"
+        )
     fd = _open_view(found)
     if not arguments.check:
-        _become_rsync(arguments.name, found.mountpoint, fd)
+        _become_rsync(arguments.name, fd)
     return ExitCode.OK
 
 
-def _become_rsync(name: str, path: str, fd: int) -> Never:
+def _become_rsync(name: str, fd: int) -> Never:
     if "SSH_ORIGINAL_COMMAND" not in os.environ:
         raise UsageError(
             "no command has come over ssh",
@@ -56,9 +60,10 @@ def _become_rsync(name: str, path: str, fd: int) -> Never:
             f'restrict,command="revcrypt pull-shell {name}" ssh-ed25519 …',
         )
     _check_rsync()
-    # An open directory keeps the view from being unmounted while it is pulled.
-    os.set_inheritable(fd, True)
-    os.execv(_RRSYNC, [_RRSYNC, "-ro", path])  # noqa: S606 - no shell, on purpose
+    # By path, rrsync could still get into the empty directory below, if the view ended
+    # just now. A working directory also keeps it from being unmounted by hand.
+    os.fchdir(fd)
+    os.execv(_RRSYNC, [_RRSYNC, "-ro", "."])  # noqa: S606 - no shell, on purpose
 
 
 def _open_view(found: site.Site) -> int:

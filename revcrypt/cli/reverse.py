@@ -6,6 +6,7 @@ from functools import partial
 from revcrypt.cli import configs, filters, mounting, options
 from revcrypt.cli.mounting import Request
 from revcrypt.errors import ExitCode
+from revcrypt.format.config import Features
 
 NAME = "reverse"
 SUMMARY = "mount the encrypted view of a plain directory"
@@ -35,19 +36,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     filters.add_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
-    """Do it."""
+def flags(arguments: argparse.Namespace) -> Features:
+    """Return how to use a master key where there is no config."""
+    return options.name_features(arguments)
+
+
+def make_request(arguments: argparse.Namespace) -> Request:
+    """Return what is to be mounted; raises `UsageError`."""
     config = configs.reverse_config_path(arguments.plaindir, arguments.config)
-    flags = options.name_features(arguments)
-    request = Request(
+    return Request(
         source=arguments.plaindir,
         config=config,
-        open_key=partial(options.open_key, arguments, config, flags),
+        open_key=partial(options.open_key, arguments, config, flags(arguments)),
         ignore_modes=arguments.ignore_modes,
         **options.mount(arguments),
     )
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Do it."""
     return mounting.mount_reverse(
-        request,
+        make_request(arguments),
         show_config=arguments.show_config,
         left_out=filters.of_arguments(arguments),
     )

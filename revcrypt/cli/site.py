@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from revcrypt.cli import configs, forward, mounting, reverse
+from revcrypt.cli import forward, mounting, options, reverse
+from revcrypt.cli.configs import ConfigPath
 from revcrypt.cli.parser import Parser
 from revcrypt.errors import (
     ConfigInvalidError,
@@ -27,6 +28,7 @@ from revcrypt.errors import (
     ExitCode,
     UsageError,
 )
+from revcrypt.format.config import Features
 
 DIRECTORY = "/etc/revcrypt"
 _OWN_KEYS = ("source", "mountpoint", "forward")
@@ -59,14 +61,15 @@ class Site:
         mountpoint: str = self.arguments.mountpoint
         return mountpoint
 
-    def config_path(self) -> configs.ConfigPath:
-        """Return where the config is."""
-        find = (
-            configs.forward_config_path
-            if self.is_forward
-            else configs.reverse_config_path
-        )
-        return find(self.source, self.arguments.config)
+    def make_request(self) -> mounting.Request:
+        """Return what is to be mounted; raises `UsageError`."""
+        make = forward.make_request if self.is_forward else reverse.make_request
+        return make(self.arguments)
+
+    def features(self, config: ConfigPath) -> Features:
+        """Return how the key is used, without asking for it; raises as mounting does."""
+        flags = forward.flags if self.is_forward else reverse.flags
+        return options.check_key(self.arguments, config, flags(self.arguments))
 
     def shown_source(self) -> bytes:
         """Return the source as `mount` and `df` show it."""
@@ -97,7 +100,7 @@ def read(name: str) -> Site:
             f"cannot read {path}: {error.strerror}",
             hint="it says what to mount where; README.md has an example",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigInvalidError(f"{path} is no TOML: {error}") from None
     try:
         return _parse(path, settings)
@@ -147,9 +150,11 @@ def _words(key: str, value: object) -> Iterator[str]:
     """Yield how the command line says what a key of the file says."""
     if key in _OWN_KEYS:
         return
-    if key in _NOT_HERE or len(key) == 1 or not key.isascii():
+    if key in _NOT_HERE or len(key) < 2 or not key.isascii():
         raise UsageError(f"{key} has no place here", hint=_NOT_HERE.get(key))
     for item in value if isinstance(value, list) else [value]:
+        if "\0" in str(item):
+            raise UsageError(f"{key} contains a NUL byte")
         if item is True:
             yield f"--{key}"
         elif isinstance(item, str | int) and item is not False:

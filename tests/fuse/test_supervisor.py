@@ -192,6 +192,14 @@ def by_hand() -> dict[str, str]:
 
 
 PRIVATE = ("unshare", "-m", "--propagation", "private")
+REFUSED = """
+view=$1; shift
+timeout 20 "$@"
+status=$?
+cat /proc/self/mountinfo
+umount "$view" 2>/dev/null
+exit $status
+"""
 
 
 @needs_root
@@ -204,8 +212,7 @@ def test_invisible_service(
     view = mounts.mountpoint("view")
     environment = by_hand() | {variable: manager.address}
     command = (*REVCRYPT, *arguments(mounts, *options), str(plain), str(view))
-    script = '"$@"; status=$?; cat /proc/self/mountinfo; exit $status'
-    namespace = (*PRIVATE, "sh", "-c", script, "sh")
+    namespace = (*PRIVATE, "sh", "-c", REFUSED, "sh", view)
     result = run(*namespace, *command, status=ExitCode.MOUNT_FAILED, env=environment)
     lines = [line for line in result.stderr.splitlines() if "system log" not in line]
     error, hint = checked("\n".join(lines)).splitlines()

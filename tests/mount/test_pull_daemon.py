@@ -1,0 +1,161 @@
+"""A pull from a real rsync daemon, which asks `revcrypt pull-shell --check` first."""
+
+import os
+import shlex
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.mount.processes import SECONDS
+from tests.mount.pulling import Pull, kill, same, stop
+from tests.support import REVCRYPT, Mounts, backdate, is_mounted, run, snapshot
+
+pytestmark = [
+    pytest.mark.fuse,
+    pytest.mark.skipif(os.geteuid() != 0, reason="a daemon that reads all is root's"),
+]
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "rsyncd.conf"
+NOT_HERE = ("auth users", "secrets file", "hosts allow")
+"""What the example says of the client, which is this machine here."""
+
+
+@pytest.fixture
+def pull(mounts: Mounts) -> Pull:
+    """A view that is mounted."""
+    pull = Pull(mounts)
+    pull.mount()
+    return pull
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+    return port
+
+
+def wait_until_listening(port: int, process: subprocess.Popen[str]) -> None:
+    """Wait until a process takes connections."""
+    while process.poll() is None:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise AssertionError("the daemon has ended")
+
+
+def changed(text: str, settings: dict[str, str]) -> Iterator[str]:
+    """Yield the lines of a configuration, with some settings changed."""
+    left = set(settings)
+    for line in text.splitlines(keepends=True):
+        name = line.partition(" =")[0]
+        if name in settings:
+            left.remove(name)
+            yield f"{name} = {settings[name]}\n"
+        elif name not in NOT_HERE:
+            yield line
+    assert not left
+
+
+@contextmanager
+def daemon(pull: Pull, command: str, chroot: str = "yes") -> Iterator[str]:
+    """Run an rsync daemon on loopback; yield the address of its module."""
+    config, port = pull.directory / "rsyncd.conf", free_port()
+    settings = {
+        "path": str(pull.view),
+        "use chroot": chroot,
+        "early exec": check_command(pull),
+        "pre-xfer exec": command,
+    }
+    config.write_text("".join(changed(EXAMPLE.read_text(), settings)))
+    options = ("--address=127.0.0.1", f"--port={port}", "--log-file=/dev/stderr")
+    with subprocess.Popen(
+        ["rsync", "--daemon", "--no-detach", f"--config={config}", *options],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            # It says so a moment before it does.
+            assert f"listening on port {port}" in process.stderr.readline()
+            wait_until_listening(port, process)
+            yield f"rsync://127.0.0.1:{port}/data/"
+        finally:
+            process.terminate()
+            process.wait(SECONDS)
+
+
+def pull_from(address: str, copy: Path) -> int:
+    """Pull everything, and delete what is not there; return the status."""
+    command = ["rsync", "-aHAX", "--numeric-ids", "--delete", address, f"{copy}/"]
+    result = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    return result.returncode
+
+
+def check_command(pull: Pull) -> str:
+    """Return what the daemon runs before a transfer."""
+    return f"{' '.join(REVCRYPT)} pull-shell --check {pull.site}"
+
+
+@pytest.mark.parametrize("chroot", ["yes", "no"])
+def test_pull(chroot: str, pull: Pull) -> None:
+    """A pull brings the view as it is, and what has gone goes from the copy, too."""
+    with daemon(pull, check_command(pull), chroot) as address:
+        assert pull_from(address, pull.copy) == 0
+        assert same(pull)
+        (pull.source / "below" / "file 3").unlink()
+        backdate(pull.source)
+        assert not same(pull)
+        assert pull_from(address, pull.copy) == 0
+        assert same(pull)
+
+
+@pytest.mark.parametrize("chroot", ["yes", "no"])
+@pytest.mark.parametrize("accident", ["unmounted", "dead", "emptied", "covered"])
+def test_nothing_is_deleted(accident: str, chroot: str, pull: Pull) -> None:
+    """A pull of a view that is missing fails, and the copy keeps everything."""
+    with daemon(pull, check_command(pull), chroot) as address:
+        assert pull_from(address, pull.copy) == 0
+        before = snapshot(pull.copy)
+        assert len(before) > 12
+        if accident == "unmounted":
+            pull.mounts.unmount(pull.view)
+        elif accident == "dead":
+            kill(pull.daemon)
+        elif accident == "emptied":
+            run("sh", "-c", 'rm -r "$1"/*', "sh", pull.source)
+        else:
+            run("mount", "-t", "tmpfs", "tmpfs", pull.view)
+        assert pull_from(address, pull.copy) != 0
+        assert snapshot(pull.copy) == before
+
+
+@pytest.mark.parametrize("chroot", ["yes", "no"])
+def test_view_that_comes_too_late(chroot: str, pull: Pull) -> None:
+    """A view does not count that is mounted after rsync has gone to the mountpoint.
+
+    The daemon is in the empty directory below by then, whatever the second check would
+    find; this is what the first is for.
+    """
+    script = pull.directory / "before.sh"
+    passfile = f"--passfile={pull.mounts.passfile}"
+    words = [*REVCRYPT, "reverse", "-q", passfile, pull.source, pull.view]
+    mount = shlex.join(map(str, words))
+    lines = ["#!/bin/sh", f"[ -e {pull.view}.late ] && {mount}", check_command(pull)]
+    script.write_text("\n".join(lines) + "\n")
+    script.chmod(0o755)
+    with daemon(pull, str(script), chroot) as address:
+        assert pull_from(address, pull.copy) == 0
+        before = snapshot(pull.copy)
+        stop(pull)
+        Path(f"{pull.view}.late").touch()
+        status = pull_from(address, pull.copy)
+        assert not is_mounted(pull.view), "the second check was not to be reached"
+        assert snapshot(pull.copy) == before
+        assert status != 0
