@@ -49,7 +49,23 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     fd = _open_view(found)
     if not arguments.check:
         _become_rsync(arguments.name, fd)
+    if "RSYNC_REQUEST" in os.environ:
+        _check_daemon(found, fd)
     return ExitCode.OK
+
+
+def _check_daemon(found: site.Site, fd: int) -> None:
+    """Check that the rsync daemon that asks us has gone into the view (rsyncd.conf(5)).
+
+    By now it has a working directory: if the view was mounted only since, the empty one.
+    """
+    path = f"/proc/{os.environ.get('RSYNC_PID', '')}/cwd"
+    try:
+        device = os.stat(path).st_dev
+    except OSError as error:
+        raise _error(found.mountpoint, f"may not be where rsync is: {error}") from None
+    if device != os.fstat(fd).st_dev:
+        raise _error(found.mountpoint, "was not mounted yet when rsync went there")
 
 
 def _become_rsync(name: str, fd: int) -> Never:
