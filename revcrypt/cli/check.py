@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a passfile, which is not read, but left out if it is in PLAINDIR",
     )
+    parser.add_argument(
+        "--masterkey",
+        metavar="FILE",
+        help="a file with the master key, which is not read, but left out likewise",
+    )
     options.add_name_features(
         parser.add_argument_group("names, where there is no config to say so")
     )
@@ -49,7 +54,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     options.check_directory(plaindir)
     config = configs.reverse_config_path(plaindir, arguments.config)
     features = configs.features_or(config, options.name_features(arguments))
-    secrets = configs.secret_files(config, arguments.passfile)
+    secrets = configs.secret_files(config, options.secret_files(arguments))
     exclude = filters.make_exclude(filters.of_arguments(arguments), plaindir, secrets)
     volume = Volume.open(bytes(MASTER_KEY_SIZE), features)
     source = Source(os.fsencode(plaindir))

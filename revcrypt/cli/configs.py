@@ -154,7 +154,10 @@ def shown(config_path: ConfigPath, source: Source) -> ShownConfig | None:
     else:
         path = os.path.realpath(os.fsencode(config_path.path))
         directory, name = os.path.split(path)
-        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unshowable(config_path, error) from None
         status, root = os.fstat(fd), source.root_stat
         in_root = (status.st_dev, status.st_ino) == (root.st_dev, root.st_ino)
         if not in_root or name != REVERSE_CONFIG_NAME:
@@ -165,10 +168,14 @@ def shown(config_path: ConfigPath, source: Source) -> ShownConfig | None:
         log.warning("the view has no gocryptfs.conf: only the master key can open it")
         return None
     except OSError as error:
-        raise ConfigUnreadableError(
-            f"cannot show config {config_path.path}: {error.strerror}",
-            hint="the view can do without it: --no-show-config",
-        ) from None
+        raise _unshowable(config_path, error) from None
+
+
+def _unshowable(config_path: ConfigPath, error: OSError) -> ConfigUnreadableError:
+    return ConfigUnreadableError(
+        f"cannot show config {config_path.path}: {error.strerror}",
+        hint="the view can do without it: --no-show-config",
+    )
 
 
 def write_new(path: str, config: Config) -> None:

@@ -12,6 +12,7 @@ from revcrypt.errors import FilterError
 from revcrypt.view.exclude import Exclude, literal_path, parse_size
 from revcrypt.view.filter_rules import FilterRules
 from revcrypt.view.gitignore import GitIgnore, Line
+from revcrypt.view.mounts import read_mounts
 
 LISTS = {
     "exclude": ("PATH", "leave out PATH, from the root of PLAINDIR; taken literally"),
@@ -112,10 +113,17 @@ def make_exclude(
     for text in filters.exclude:
         path = literal_path(os.fsencode(text))
         paths[path] = f"exclude={text}"
-        if not os.path.lexists(os.path.join(os.fsencode(source), path)):
-            log.warning("exclude=%s: %s", text, _why_missing(source, text))
+        problem = _problem(source, text, path)
+        if problem is not None:
+            log.warning("exclude=%s: %s", text, problem)
     if not paths and filters == Filters():
         return None
+    for text in filters.exclude_wildcard:
+        if not text.strip() or text.startswith("#"):
+            raise FilterError(
+                f"exclude-wildcard={text} would be a comment, or nothing",
+                hint=f"write it with a backslash in front: \\{text}",
+            )
     wildcards = [
         Line("exclude-wildcard", os.fsencode(text)) for text in filters.exclude_wildcard
     ]
@@ -139,11 +147,36 @@ def make_exclude(
 def _secret_paths(
     source: str, secrets: Iterable[tuple[str, str]]
 ) -> Iterator[tuple[bytes, str]]:
-    root = os.path.realpath(os.fsencode(source)).rstrip(b"/") + b"/"
+    root = os.stat(source)
     for file, what in secrets:
         path = os.path.realpath(os.fsencode(file))
-        if path.startswith(root):
-            yield path.removeprefix(root), what
+        names: list[bytes] = []
+        # By object: the source may be a bind mount of where the file is.
+        while names[:1] != [b""]:
+            path, name = os.path.split(path)
+            names.insert(0, name)
+            if os.path.samestat(os.stat(path), root):
+                yield b"/".join(names), what
+                break
+
+
+def _problem(source: str, text: str, path: bytes) -> str | None:
+    """Return what is wrong with a path to leave out, if that can be told safely."""
+    root = os.path.realpath(os.fsencode(source))
+    whole = os.path.join(root, path)
+    for mount in read_mounts():
+        # What is mounted may hang, and be left out for just that.
+        is_inside = mount.mountpoint.startswith(root.rstrip(b"/") + b"/")
+        if is_inside and (whole + b"/").startswith(mount.mountpoint + b"/"):
+            return None
+    if not os.path.lexists(whole):
+        return _why_missing(source, text)
+    directory, name = os.path.split(whole)
+    real = os.path.join(os.path.realpath(directory), name)
+    if real == whole:
+        return None
+    shown = os.fsdecode(os.path.relpath(real, root))
+    return f"that leads through a symlink, and leaves out nothing; did you mean {shown}?"
 
 
 def _why_missing(source: str, text: str) -> str:

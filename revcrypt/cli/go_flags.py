@@ -37,9 +37,9 @@ _HARMLESS = frozenset(
     # the kernel says of a mount; the last two do nothing in gocryptfs either.
     "ro rw dev nodev suid nosuid exec defaults sync async dirsync atime noatime diratime "
     "nodiratime relatime norelatime strictatime nostrictatime lazytime nolazytime "
-    "iversion noiversion mand nomand silent loud auto noauto user nouser users owner "
-    "noowner group nogroup nofail _netdev comment default_permissions user_id "
-    "group_id max_read devrandom forcedecode".split()
+    "nosymfollow iversion noiversion mand nomand silent loud auto noauto user nouser "
+    "users owner noowner group nogroup nofail _netdev comment default_permissions "
+    "user_id group_id max_read devrandom forcedecode".split()
 )
 _HARMLESS_PREFIXES = ("x-", "X-")
 REFUSED = {

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Protocol
 
 from revcrypt import __version__
@@ -79,6 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     _open_standard_fds()
+    # A path is shown as it is, or escaped where the terminal cannot show it.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logs.to_stderr()
     try:
         return _run(argv)
@@ -89,6 +94,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough. Nor must Python try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitCode.OTHER
     except Exception:
         logging.getLogger(__name__).exception("this is a bug in revcrypt")
         return ExitCode.OTHER

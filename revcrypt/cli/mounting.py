@@ -73,6 +73,8 @@ def mount_reverse(
         return ExitCode.OK
     check(request, is_forward=False)
     secrets = configs.secret_files(request.config, request.secrets)
+    if not show_config:
+        secrets.append((request.config.path, "the config of the view"))
     exclude = filters.make_exclude(left_out, request.source, secrets)
     master_key, features, is_proven = request.open_key()
     if features.cipher is not Cipher.AES_SIV:
@@ -134,7 +136,10 @@ def _is_mounted(request: Request) -> bool:
     logs.set_level(quiet=request.quiet, debug=request.debug)
     path = request.mountpoint
     if mountpoint.descriptor(path) is not None:
-        mountpoint.check_descriptor()
+        mountpoint.check_descriptor(
+            limited=bool(request.users or request.groups),
+            ignore_modes=request.ignore_modes,
+        )
         return False
     mount = mountpoint.present(path)
     if request.remount:
@@ -147,7 +152,9 @@ def _is_mounted(request: Request) -> bool:
         log.info("%s is mounted; a view has nothing that a remount could change", path)
         return True
     if mount is None:
-        mountpoint.check_directory(path, nonempty=request.nonempty, create=request.create)
+        mountpoint.check_directory(
+            path, nonempty=request.nonempty, may_be_missing=request.create
+        )
         return False
     if mount.is_view and mountpoint.is_dead(mount):
         return False
@@ -189,6 +196,11 @@ def _serve(
     def before_mount() -> None:
         if descriptor is None:
             mountpoint.detach_dead(path)
+            if (mount := mountpoint.present(path)) is not None:
+                # Somebody else was faster.
+                raise mountpoint.taken_error(path, mount)
+            if request.create:
+                mountpoint.create(path)
 
     def on_mounted() -> None:
         if descriptor is None:
@@ -203,24 +215,27 @@ def _serve(
             logs.switch_to(syslog)
 
     access = Access(request.users, request.groups)
-    code = serve(
-        view,
-        target,
-        MountOptions(
-            fsname=source,
-            allow_other=request.allow_other
-            or request.owner is not None
-            or access.is_limited,
-            access=access,
-            ignore_modes=request.ignore_modes,
-            noexec=request.noexec,
-        ),
-        on_mounts_changed=view.mounts.refresh,
-        before_mount=before_mount,
-        on_mounted=on_mounted,
-        on_ready=on_ready,
-        supervisor=Supervisor.of_environment(source, target) if child is None else None,
-    )
-    if request.create:
-        mountpoint.remove(path)
-    return code
+    try:
+        return serve(
+            view,
+            target,
+            MountOptions(
+                fsname=source,
+                allow_other=request.allow_other
+                or request.owner is not None
+                or access.is_limited,
+                access=access,
+                ignore_modes=request.ignore_modes,
+                noexec=request.noexec,
+            ),
+            on_mounts_changed=view.mounts.refresh,
+            before_mount=before_mount,
+            on_mounted=on_mounted,
+            on_ready=on_ready,
+            supervisor=Supervisor.of_environment(source, target)
+            if child is None
+            else None,
+        )
+    finally:
+        if request.create and mountpoint.present(path) is None:
+            mountpoint.remove(path)

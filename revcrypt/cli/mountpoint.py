@@ -7,13 +7,21 @@ import shutil
 import subprocess
 import sys
 from errno import ECONNABORTED, ENOTCONN
+from tempfile import TemporaryFile
+from typing import NamedTuple
 
 from revcrypt.errors import MountFailedError, MountpointError
-from revcrypt.view.mounts import Mount, read_mounts
+from revcrypt.view.mounts import Mount, mount_number, read_mounts
 
-_PROBE = (
-    "import os, sys\ntry: os.statvfs(sys.argv[1])\nexcept OSError as e: sys.exit(e.errno)"
-)
+_PROBE = """
+import os, sys
+try:
+    path = os.fsencode(sys.argv[1])
+    os.statvfs(path)
+    sys.stdout.buffer.write(b"\\0".join(os.listdir(path)))
+except OSError as error:
+    sys.exit(error.errno)
+"""
 _PROBE_SECONDS = 10
 _MAX_SYMLINKS = 40
 _DEAD = (ENOTCONN, ECONNABORTED)
@@ -30,36 +38,67 @@ def descriptor(path: str) -> int | None:
     return None if match is None else int(match[1])
 
 
-def check_descriptor() -> None:
+def check_descriptor(*, limited: bool, ignore_modes: bool) -> None:
     """Check the mount that mount.fuse3 has made; raises `MountpointError`.
 
-    It had no idea that views are read-only, and that without `default_permissions`
-    nobody would look at the modes of files.
+    It had no idea that views are read-only, that without `default_permissions` nobody
+    would look at the modes of files, and that access can be *limited* to some users.
     """
-    ours = [mount for mount in read_mounts() if mount.is_view]
-    for mount in ours:
-        if b"user_id=%d" % os.geteuid() not in mount.super_options:
-            continue
-        needed = {b"ro", b"nosuid", b"nodev"} - mount.options
-        if b"allow_other" in mount.super_options:
-            needed |= {b"default_permissions"} - mount.super_options
-        if needed:
-            words = b",".join(sorted(needed)).decode()
-            raise MountpointError(
-                f"{os.fsdecode(mount.mountpoint)} is mounted without {words}",
-                hint="with drop_privileges, write them among the options, "
-                "and unmount what is there now",
-            )
+    user = b"user_id=%d" % os.geteuid()
+    ours = [
+        mount for mount in read_mounts() if mount.is_view and user in mount.super_options
+    ]
+    if not ours:
+        return
+    mount = ours[-1]
+    needed = {b"ro", b"nosuid", b"nodev"} - mount.options
+    if limited:
+        needed |= {b"allow_other"} - mount.super_options
+    if b"allow_other" in mount.super_options | needed and not ignore_modes:
+        needed |= {b"default_permissions"} - mount.super_options
+    if needed:
+        words = b",".join(sorted(needed)).decode()
+        raise MountpointError(
+            f"{os.fsdecode(mount.mountpoint)} is mounted without {words}",
+            hint="with drop_privileges, write them among the options, "
+            "and unmount what is there now",
+        )
+    if ignore_modes and b"default_permissions" in mount.super_options:
+        raise MountpointError(
+            f"{os.fsdecode(mount.mountpoint)} is mounted with default_permissions, "
+            "so modes count",
+            hint="leave that out, or ignore_modes, and unmount what is there now",
+        )
 
 
 def present(path: str) -> Mount | None:
     """Return what is mounted on *path* already; an automount trigger is nothing."""
     real = os.fsencode(resolve(path))
-    found = None
-    for mount in read_mounts():
-        if mount.mountpoint == real:
-            found = mount if mount.fstype != b"autofs" else None
-    return found
+    here = [mount for mount in read_mounts() if mount.mountpoint == real]
+    below = _mount_of(os.path.dirname(real))
+    if below is not None:
+        # What is out of reach, because something else was mounted on a directory above,
+        # does not count.
+        by_parent = {mount.parent: mount for mount in here}
+        here = []
+        while below in by_parent:
+            here.append(by_parent.pop(below))
+            below = here[-1].number
+    return here[-1] if here and here[-1].fstype != b"autofs" else None
+
+
+def _mount_of(directory: bytes) -> int | None:
+    """Return the mount ID of what a directory is in, if we may know."""
+    try:
+        fd = os.open(directory, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return mount_number(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def resolve(path: str) -> str:
@@ -79,23 +118,33 @@ def resolve(path: str) -> str:
     return path
 
 
-def probe(path: str, seconds: float) -> int | None:
-    """Return the errno of looking at *path*: 0 if it answers, None if it hangs.
+class Answer(NamedTuple):
+    """What came of looking: *errno* is 0 if a directory answers, None if it hangs."""
+
+    errno: int | None
+    names: frozenset[bytes] = frozenset()
+
+
+def probe(path: str, seconds: float) -> Answer:
+    """Look at a directory that may hang, and list it.
 
     Asked in a process of its own: whoever looks at a mount whose server hangs is stuck.
     Not even killing helps if the server has taken the request; so nobody waits for that.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-c", _PROBE, path],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return None
+    with TemporaryFile() as names:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _PROBE, path],
+            stdin=subprocess.DEVNULL,
+            stdout=names,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            errno = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return Answer(None)
+        names.seek(0)
+        return Answer(errno, frozenset(filter(None, names.read().split(b"\0"))))
 
 
 def is_dead(mount: Mount) -> bool:
@@ -104,7 +153,7 @@ def is_dead(mount: Mount) -> bool:
     Raises `MountpointError` for one whose server is alive and hangs.
     """
     path = os.fsdecode(mount.mountpoint)
-    error = probe(path, _PROBE_SECONDS)
+    error = probe(path, _PROBE_SECONDS).errno
     if error is None:
         raise MountpointError(
             f"{path} is mounted, and does not answer",
@@ -121,21 +170,10 @@ def taken_error(path: str, mount: Mount) -> MountpointError:
     )
 
 
-def check_directory(path: str, *, nonempty: bool, create: bool) -> None:
-    """Raise `MountpointError` unless *path* is an empty directory.
-
-    With *nonempty* it need not be empty; with *create* it is made if it is missing.
-    """
-    if create and not os.path.lexists(path):
-        # Whoever may see the view must get there, however careful the service is.
-        umask = os.umask(0o022)
-        try:
-            os.makedirs(path)
-        except OSError as error:
-            message = f"cannot create mountpoint {path}: {error.strerror}"
-            raise MountpointError(message) from None
-        finally:
-            os.umask(umask)
+def check_directory(path: str, *, nonempty: bool, may_be_missing: bool) -> None:
+    """Raise `MountpointError` unless *path* is an empty directory, or need not be."""
+    if may_be_missing and not os.path.lexists(path):
+        return
     if not os.path.isdir(path):
         what = "is not a directory" if os.path.exists(path) else "does not exist"
         raise MountpointError(
@@ -152,6 +190,19 @@ def check_directory(path: str, *, nonempty: bool, create: bool) -> None:
             hint="what it contains would be hidden; use an empty directory, "
             "or --nonempty",
         )
+
+
+def create(path: str) -> None:
+    """Make a mountpoint; raises `MountpointError`."""
+    # Whoever may see the view must get there, however careful the service is.
+    umask = os.umask(0o022)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        message = f"cannot create mountpoint {path}: {error.strerror}"
+        raise MountpointError(message) from None
+    finally:
+        os.umask(umask)
 
 
 def detach_dead(path: str) -> None:
@@ -178,5 +229,7 @@ def remove(path: str) -> None:
     """
     try:
         os.rmdir(path)
+    except FileNotFoundError:
+        pass
     except OSError as error:
-        log.debug("the mountpoint %s stays: %s", path, error.strerror)
+        log.warning("the mountpoint %s stays: %s", path, error.strerror)

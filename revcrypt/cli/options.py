@@ -147,11 +147,12 @@ def mount(arguments: argparse.Namespace) -> dict[str, Any]:
         "owner": users.parse_owner(arguments.force_owner),
         "users": users.user_ids(arguments.allow_user),
         "groups": users.group_ids(arguments.allow_group),
-        "secrets": _secret_files(arguments),
+        "secrets": secret_files(arguments),
     }
 
 
-def _secret_files(arguments: argparse.Namespace) -> list[str]:
+def secret_files(arguments: argparse.Namespace) -> list[str]:
+    """Return the files that hold a passphrase or key."""
     files = [*arguments.passfile]
     if arguments.masterkey not in (None, "-"):
         files.append(arguments.masterkey)

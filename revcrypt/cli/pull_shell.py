@@ -9,14 +9,20 @@ and rsync deletes nothing.
 import argparse
 import os
 import re
-import signal
 import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from glob import glob
+from stat import S_ISDIR
+from threading import Thread
 from typing import Never
 
 from revcrypt.cli import mountpoint, options, site
 from revcrypt.errors import ExitCode, MountpointError, UsageError
 from revcrypt.format.names import CONFIG_NAME, DIR_IV_NAME
-from revcrypt.view.mounts import read_mounts, source_name
+from revcrypt.view.mounts import mount_number, read_mounts, source_name
 
 NAME = "pull-shell"
 SUMMARY = "let a backup host pull a view and nothing else, if the view is really there"
@@ -24,6 +30,9 @@ SUMMARY = "let a backup host pull a view and nothing else, if the view is really
 SAFE_RSYNC = (3, 5, 0)
 """Older ones can be led out of the directory that rrsync keeps them in."""
 _SECONDS = 60
+_START_SECONDS = 2
+_POLL = 0.005
+_CHUNK = 1 << 16
 _RRSYNC = "/usr/bin/rrsync"
 _RSYNC = "/usr/bin/rsync"
 """What rrsync runs."""
@@ -40,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Do it, or become rsync."""
+    """Do it."""
     found = site.read(arguments.name)
     if found.is_forward:
         raise UsageError(
@@ -48,7 +57,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         )
     fd = _open_view(found)
     if not arguments.check:
-        _become_rsync(arguments.name, fd)
+        _run_rsync(found, fd)
     if "RSYNC_REQUEST" in os.environ:
         _check_daemon(found, fd)
     return ExitCode.OK
@@ -68,45 +77,89 @@ def _check_daemon(found: site.Site, fd: int) -> None:
         raise _error(found.mountpoint, "was not mounted yet when rsync went there")
 
 
-def _become_rsync(name: str, fd: int) -> Never:
+def _run_rsync(found: site.Site, fd: int) -> Never:
+    """Run rrsync on the view, and let it hear its client once rsync is really there.
+
+    rrsync goes by path. If the view ended just now, that leads into the empty directory
+    below, where rsync would find that everything has been deleted.
+    """
     if "SSH_ORIGINAL_COMMAND" not in os.environ:
         raise UsageError(
             "no command has come over ssh",
             hint="this is for a line in authorized_keys: "
-            f'restrict,command="revcrypt pull-shell {name}" ssh-ed25519 …',
+            f'restrict,command="revcrypt pull-shell {found.name}" ssh-ed25519 …',
         )
     _check_rsync()
-    # By path, rrsync could still get into the empty directory below, if the view ended
-    # just now. A working directory also keeps it from being unmounted by hand.
-    os.fchdir(fd)
-    os.execv(_RRSYNC, [_RRSYNC, "-ro", "."])  # noqa: S606 - no shell, on purpose
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    # Without a lock, rrsync becomes rsync instead of waiting for one.
+    with subprocess.Popen(
+        [_RRSYNC, "-ro", "-no-lock", found.mountpoint], stdin=read_fd
+    ) as rsync:
+        os.close(read_fd)
+        device = os.fstat(fd).st_dev
+        if not (
+            _wait(rsync, _is_rsync, _SECONDS)
+            and _wait(rsync, lambda pid: _is_in(pid, device), _START_SECONDS)
+        ):
+            rsync.kill()
+            raise _error(found.mountpoint, "has ended just now")
+        Thread(target=_relay, args=(write_fd,), daemon=True).start()
+        sys.exit(rsync.wait())
+
+
+def _wait(
+    process: subprocess.Popen[bytes], condition: Callable[[int], bool], seconds: float
+) -> bool:
+    """Wait until *condition* is true of a process, or it has ended by itself."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and not condition(process.pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+def _is_rsync(pid: int) -> bool:
+    with suppress(OSError):
+        return os.readlink(f"/proc/{pid}/exe") == os.path.realpath(_RSYNC)
+    return False
+
+
+def _is_in(pid: int, device: int) -> bool:
+    """Tell whether a process works in a filesystem, and has no directory of another."""
+    statuses = []
+    for path in (f"/proc/{pid}/cwd", *glob(f"/proc/{pid}/fd/*")):
+        try:
+            statuses.append(os.stat(path))
+        except OSError:
+            return False
+    return all(s.st_dev == device for s in statuses if S_ISDIR(s.st_mode))
+
+
+def _relay(write_fd: int) -> None:
+    """Pass on what the client says, until it is silent or nobody listens."""
+    with suppress(BrokenPipeError), open(write_fd, "wb", buffering=0) as pipe:
+        while data := os.read(0, _CHUNK):
+            pipe.write(data)
 
 
 def _open_view(found: site.Site) -> int:
     """Return a descriptor of the view's root; raises `MountpointError`."""
     path = found.mountpoint
     # Waits for an automount, but not for a view that hangs.
-    code = mountpoint.probe(path, _SECONDS)
-    if code != 0:
-        what = "it does not answer" if code is None else os.strerror(code)
+    answer = mountpoint.probe(path, _SECONDS)
+    if answer.errno != 0:
+        what = os.strerror(answer.errno) if answer.errno else "it does not answer"
         raise _error(path, f"cannot be read: {what}")
-    signal.alarm(_SECONDS)
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        names = set(os.listdir(fd))
-    except OSError as error:
-        raise _error(path, f"cannot be read: {error.strerror}") from None
-    finally:
-        signal.alarm(0)
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     _check_is_view(found, fd)
-    if not names - {os.fsdecode(CONFIG_NAME), os.fsdecode(DIR_IV_NAME)}:
+    if not answer.names - {CONFIG_NAME, DIR_IV_NAME}:
         raise _error(path, f"is empty; is {found.source} mounted?")
     return fd
 
 
 def _check_is_view(found: site.Site, fd: int) -> None:
-    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as lines:
-        [number] = [int(line.split()[1]) for line in lines if line.startswith("mnt_id:")]
+    number = mount_number(fd)
     expected = source_name(found.shown_source()).encode()
     for mount in read_mounts():
         if mount.number != number:
@@ -114,7 +167,12 @@ def _check_is_view(found: site.Site, fd: int) -> None:
         if not mount.is_view:
             break
         if mount.source != expected:
-            raise _error(found.mountpoint, f"shows {os.fsdecode(mount.source)}")
+            raise MountpointError(
+                f"{found.mountpoint} shows {os.fsdecode(mount.source)}, not "
+                f"{expected.decode()}",
+                hint="nothing is sent, so that nothing is deleted; if it is the same by "
+                f"another name, give it one: fsname in {found.path}",
+            )
         return
     raise _error(found.mountpoint, "is not a view of revcrypt; nothing is mounted there")
 

@@ -43,6 +43,7 @@ _NOT_HERE = {
 class Site:
     """What one file says: *arguments* are those of `revcrypt reverse` or `forward`."""
 
+    name: str
     path: str
     arguments: argparse.Namespace
     is_forward: bool
@@ -103,7 +104,7 @@ def read(name: str) -> Site:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigInvalidError(f"{path} is no TOML: {error}") from None
     try:
-        return _parse(path, settings)
+        return _parse(name, path, settings)
     except UsageError as error:
         raise ConfigInvalidError(f"{path}: {error}", hint=error.hint) from None
 
@@ -120,13 +121,13 @@ def _check_owner(path: str, status: os.stat_result) -> None:
         )
 
 
-def _parse(path: str, settings: Mapping[str, Any]) -> Site:
+def _parse(name: str, path: str, settings: Mapping[str, Any]) -> Site:
     is_forward = settings.get("forward", False)
     if not isinstance(is_forward, bool):
         raise UsageError("forward is either true or false")
     for key in ("source", "mountpoint"):
         value = settings.get(key)
-        if not isinstance(value, str) or not os.path.isabs(value):
+        if not isinstance(value, str) or not os.path.isabs(value) or "\0" in value:
             raise UsageError(f"{key} must be given, as an absolute path")
     parser = Parser(prog="revcrypt", allow_abbrev=False, add_help=False)
     (forward if is_forward else reverse).add_arguments(parser)
@@ -143,7 +144,11 @@ def _parse(path: str, settings: Mapping[str, Any]) -> Site:
             hint="the keys are source, mountpoint, forward, and the long options of "
             f"revcrypt {'forward' if is_forward else 'reverse'}",
         )
-    return Site(path, arguments, is_forward)
+    for key, value in settings.items():
+        is_list = isinstance(getattr(arguments, key.replace("-", "_"), None), list)
+        if isinstance(value, list) and len(value) > 1 and not is_list:
+            raise UsageError(f"{key} has one value, not {len(value)}")
+    return Site(name, path, arguments, is_forward)
 
 
 def _words(key: str, value: object) -> Iterator[str]:

@@ -44,7 +44,8 @@ def _watchdog_seconds() -> float | None:
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     microseconds = os.environ.get("WATCHDOG_USEC", "")
-    return int(microseconds) / 1e6 or None if microseconds.isdecimal() else None
+    seconds = int(microseconds) / 1e6 if microseconds.isdecimal() else 0
+    return seconds or None
 
 
 def is_service() -> bool:

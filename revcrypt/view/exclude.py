@@ -161,4 +161,4 @@ def parse_size(text: str) -> int:
     )
     if match is None:
         raise FilterError(f"{text} is no size", hint="a size looks like 500K or 10M")
-    return int(match[1]) << (10 * _UNITS[match[2]])
+    return int(match[1]) << (10 * _UNITS[match[2] or ""])

@@ -14,6 +14,7 @@ from re import sub
 
 _MOUNTINFO = "/proc/{}/mountinfo"
 _OURS = b"revcrypt"
+_SERVED = frozenset(b"nfs nfs4 cifs smb3 9p afs ceph coda lustre autofs".split())
 _ENCRYPTED = (_OURS, b"gocryptfs-reverse")
 
 
@@ -23,6 +24,8 @@ class Mount:
 
     number: int
     """Its mount ID, as `fdinfo` has it too."""
+    parent: int
+    """The mount ID of what it is mounted on."""
     mountpoint: bytes
     options: frozenset[bytes]
     fstype: bytes
@@ -40,6 +43,11 @@ class Mount:
         return self._subtype in _ENCRYPTED
 
     @property
+    def may_hang(self) -> bool:
+        """Whether a server, elsewhere or in user space, has to answer for it."""
+        return self.fstype in _SERVED or self.fstype.startswith(b"fuse")
+
+    @property
     def _subtype(self) -> bytes:
         # mount.fuse3 may name the program by its path: fuse./usr/local/bin/revcrypt.
         return os.path.basename(self.fstype.removeprefix(b"fuse."))
@@ -53,12 +61,20 @@ def read_mounts(process: str = "self") -> Iterator[Mount]:
             after = fields.index(b"-")
             yield Mount(
                 int(fields[0]),
+                int(fields[1]),
                 _unescape(fields[4]),
                 frozenset(fields[5].split(b",")),
                 _unescape(fields[after + 1]),
                 _unescape(fields[after + 2]),
                 frozenset(fields[after + 3].split(b",")),
             )
+
+
+def mount_number(fd: int) -> int:
+    """Return the mount ID of what a descriptor refers to (proc(5)); raises `OSError`."""
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as lines:
+        [number] = [int(line.split()[1]) for line in lines if line.startswith("mnt_id:")]
+    return number
 
 
 def source_name(name: bytes) -> str:
@@ -95,6 +111,11 @@ class MountsBelow:
     def is_mount(self, path: bytes) -> bool:
         """Tell whether something is mounted on *path*."""
         return path in self._mounts
+
+    def may_hang(self, path: bytes) -> bool:
+        """Tell whether something is mounted on *path* that need not answer."""
+        mount = self._mounts.get(path)
+        return mount is not None and mount.may_hang
 
     def is_view(self, path: bytes) -> bool:
         """Tell whether an encrypted view, maybe our own, is mounted on *path*."""

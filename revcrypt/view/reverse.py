@@ -204,7 +204,8 @@ class ReverseView(TreeView):
         verdict = exclude.judge_path(path)
         if verdict.hidden:
             return verdict, None
-        if self.is_view(parent, plain):
+        is_served = exclude.one_file_system and self.mounts.may_hang(path)
+        if is_served or self.is_view(parent, plain):
             return exclude.judge_unknown(path), None
         try:
             status = self.source.stat_entry(parent, plain)
@@ -242,15 +243,18 @@ class ReverseView(TreeView):
 
     def _empty_dir_attrs(self, node: EmptyDirNode) -> Attrs:
         assert node.parent is not None
-        if not self.is_view(node.parent, node.backing_name):
-            status = self.source.stat_entry(node.parent, node.backing_name)
-            return self._status_attrs(node, status)._replace(nlink=2)
-        mode = S_IFDIR | 0o555
-        return self.attrs(node.parent)._replace(inode=node.inode, mode=mode, nlink=2)
+        is_served = self.mounts.may_hang(node.backing_path())
+        if is_served or self.is_view(node.parent, node.backing_name):
+            # Not to be touched, so its directory stands in for it.
+            mode = S_IFDIR | 0o555
+            return self.attrs(node.parent)._replace(inode=node.inode, mode=mode, nlink=2)
+        status = self.source.stat_entry(node.parent, node.backing_name)
+        return self._status_attrs(node, status)._replace(nlink=2)
 
     def _virtual_attrs(self, node: VirtualNode, parent: Node) -> Attrs:
         """Return the attributes of a file that follows its owner."""
-        if node.backing_name:
+        is_mount = self.mounts.may_be_mount(node.backing_name)
+        if node.backing_name and not is_mount:
             status = self.source.stat_entry(parent, node.backing_name)
             owner = self._status_attrs(node, status)
         else:
@@ -328,6 +332,8 @@ class ReverseView(TreeView):
         mode = self.source.stat(node).st_mode
         names = []
         for name in self.source.list_xattrs(node):
+            if name in ACL_NAMES and self._owner is not None:
+                continue  # It names owners, too.
             shown = name if name in ACL_NAMES else self._volume.names.encrypt_xattr(name)
             # The kernel keeps user.* from everything but files and directories.
             if shown is not name and not (S_ISREG(mode) or S_ISDIR(mode)):
@@ -346,6 +352,8 @@ class ReverseView(TreeView):
         if isinstance(node, VirtualNode | EmptyDirNode):
             raise NoAttributeError("virtual files have no attributes")
         if name in ACL_NAMES:
+            if self._owner is not None:
+                raise NoAttributeError("an ACL names other owners")
             return self.source.get_xattr(node, name)
         try:
             plain = self._volume.names.decrypt_xattr(name)

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,16 @@ def assert_broken(view: Path) -> None:
     with pytest.raises(OSError) as caught:  # noqa: PT011 - the errno tells
         os.listdir(view)
     assert caught.value.errno == ENOTCONN
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Let a daemon hang meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def patched(patch: str, *words: str | Path) -> list[str]:

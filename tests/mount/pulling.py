@@ -106,16 +106,6 @@ class Pull:
         return result.returncode, result.stderr
 
 
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """Let a process, which need not be a child, hang meanwhile."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def kill(pid: int) -> None:
     """Let a process die without any time to clean up, and see its end."""
     with end_of(pid):

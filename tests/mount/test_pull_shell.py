@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from revcrypt.errors import ExitCode
-from tests.mount.processes import SECONDS
-from tests.mount.pulling import Pull, kill, running_elsewhere, same, stop, stopped
+from tests.mount.processes import SECONDS, stopped
+from tests.mount.pulling import Pull, kill, running_elsewhere, same, stop
 from tests.support import REVCRYPT, Mounts, backdate, revcrypt, run, snapshot
 
 pytestmark = [
@@ -73,9 +73,9 @@ def test_busy_while_it_is_pulled(pull: Pull) -> None:
 
 
 def test_push(pull: Pull, tmp_path: Path) -> None:
-    """Nothing can be sent."""
+    """Nothing can be sent, not even if that would not be done."""
     (tmp_path / "file").write_text("content")
-    result = pull.rsync(str(tmp_path / "file"), "host:/")
+    result = pull.rsync("--dry-run", str(tmp_path / "file"), "host:/")
     assert result.returncode != 0
     assert "read-only" in result.stderr
 
@@ -86,7 +86,7 @@ def test_push(pull: Pull, tmp_path: Path) -> None:
         ["host:../"],
         ["host:/../source/"],
         ["host:below/../../source/"],
-        ["--remove-source-files", "host:/"],
+        ["--dry-run", "--remove-source-files", "host:/"],
         ["--copy-links", "host:/"],
         ["--remote-option=--log-file=LOG", "host:/"],
     ],

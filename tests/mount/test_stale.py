@@ -3,15 +3,13 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from revcrypt.errors import ExitCode
 from tests.mount.fstab import EVERYTHING, Fstab, limited, make_fstab, shown
-from tests.mount.processes import SECONDS, assert_broken, end_of
+from tests.mount.processes import SECONDS, assert_broken, end_of, stopped
 from tests.support import REVCRYPT, Mounts, daemons, is_mounted, run
 
 pytestmark = [
@@ -35,16 +33,6 @@ def crash(view: Path) -> int:
         os.kill(pid, signal.SIGKILL)
     assert_broken(view)
     return pid
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """Let a daemon hang meanwhile."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def reverse(fstab: Fstab, view: Path) -> tuple[str | Path, ...]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from errno import EIO
 from pathlib import Path
 from stat import S_ISDIR
@@ -10,34 +10,28 @@ from stat import S_ISDIR
 import pytest
 
 from revcrypt.format.config import Features
-from revcrypt.format.volume import Volume
 from revcrypt.view.exclude import Exclude, literal_path
 from revcrypt.view.filter_rules import FilterRules
 from revcrypt.view.gitignore import GitIgnore, Line
 from revcrypt.view.nodes import Attrs, Child, Node, join
 from revcrypt.view.reverse import ReverseView
-from revcrypt.view.shown_config import REVERSE_CONFIG_NAME, ShownConfig
-from revcrypt.view.source import Source
-from tests.support import KEY
-from tests.view.trees import ENCRYPTED
+from tests.view.trees import ENCRYPTED, reverse_view
 
 
-@contextmanager
 def excluding_view(
     directory: Path, exclude: Exclude, features: Features = ENCRYPTED
-) -> Iterator[ReverseView]:
-    """Show *directory* encrypted, with its config if it has one, and not all of it."""
-    source = Source(os.fsencode(directory))
-    config = None
-    if (directory / os.fsdecode(REVERSE_CONFIG_NAME)).exists():
-        name = REVERSE_CONFIG_NAME
-        config = ShownConfig(source.root_fd, name, hides=name, check=len)
-    volume = Volume.open(KEY, features)
-    view = ReverseView(source, volume, config, exclude=exclude)
-    try:
-        yield view
-    finally:
-        view.close()
+) -> AbstractContextManager[ReverseView]:
+    """Show *directory* encrypted, and not all of it."""
+    return reverse_view(directory, features, exclude)
+
+
+def make_tree(tmp_path: Path) -> Path:
+    """Make a tree with places to mount on, and names to leave out."""
+    tree = tmp_path / "tree"
+    for name in ("bad", "dir/bad", "dir/file", "dir/sub/file", "other/file"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(name)
+    return tree
 
 
 def paths(*names: bytes) -> dict[bytes, str]:

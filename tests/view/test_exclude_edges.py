@@ -13,6 +13,7 @@ from tests.view.excluding import (
     break_stat,
     excluding_view,
     ignore,
+    make_tree,
     paths,
     rules,
     seen,
@@ -24,11 +25,7 @@ from tests.view.trees import ALL_FEATURES, at, reverse_view
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """Return a tree with places to mount on, and names to exclude."""
-    tree = tmp_path / "tree"
-    for name in ("bad", "dir/bad", "dir/file", "dir/sub/file", "other/file"):
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_text(name)
-    return tree
+    return make_tree(tmp_path)
 
 
 @pytest.mark.parametrize("features", ALL_FEATURES.values(), ids=ALL_FEATURES)

@@ -8,7 +8,15 @@ import pytest
 from revcrypt.format.config import Features
 from revcrypt.view.exclude import Exclude
 from tests.support import Mounts
-from tests.view.excluding import break_stat, excluding_view, ignore, paths, rules, seen
+from tests.view.excluding import (
+    break_stat,
+    excluding_view,
+    ignore,
+    make_tree,
+    paths,
+    rules,
+    seen,
+)
 from tests.view.test_devices import mounted, tmpfs
 from tests.view.trees import ALL_FEATURES, at
 
@@ -18,11 +26,7 @@ IN_DIR = ["dir/bad", "dir/file", "dir/sub"]
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """Return a tree with places to mount on, and names to leave out."""
-    tree = tmp_path / "tree"
-    for name in ("bad", "dir/bad", "dir/file", "dir/sub/file", "other/file"):
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_text(name)
-    return tree
+    return make_tree(tmp_path)
 
 
 @pytest.mark.fuse

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from revcrypt.format.config import Features
 from revcrypt.format.volume import Volume
+from revcrypt.view.exclude import Exclude
 from revcrypt.view.forward import ForwardView
 from revcrypt.view.nodes import Attrs, Child, Device, Node, View
 from revcrypt.view.reverse import ReverseView
@@ -41,7 +42,7 @@ SIV_KEY = bytes.fromhex(
 
 @contextmanager
 def reverse_view(
-    directory: Path, features: Features = ENCRYPTED
+    directory: Path, features: Features = ENCRYPTED, exclude: Exclude | None = None
 ) -> Iterator[ReverseView]:
     """Show *directory* encrypted, with its config if it has one."""
     source = Source(os.fsencode(directory))
@@ -49,7 +50,7 @@ def reverse_view(
     if (directory / os.fsdecode(REVERSE_CONFIG_NAME)).exists():
         name = REVERSE_CONFIG_NAME
         config = ShownConfig(source.root_fd, name, hides=name, check=len)
-    view = ReverseView(source, Volume.open(KEY, features), config)
+    view = ReverseView(source, Volume.open(KEY, features), config, exclude=exclude)
     try:
         yield view
     finally:
