@@ -152,12 +152,19 @@ def _secret_paths(
         path = os.path.realpath(os.fsencode(file))
         names: list[bytes] = []
         # By object: the source may be a bind mount of where the file is.
-        while names[:1] != [b""]:
+        while path != b"/":
             path, name = os.path.split(path)
             names.insert(0, name)
-            if os.path.samestat(os.stat(path), root):
+            if _is_object(path, root):
                 yield b"/".join(names), what
                 break
+
+
+def _is_object(path: bytes, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), status)
+    except OSError:
+        return False
 
 
 def _problem(source: str, text: str, path: bytes) -> str | None:

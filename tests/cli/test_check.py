@@ -210,3 +210,28 @@ def test_nothing_is_touched(source: Path) -> None:
     check(source, "--included", "--exclude-caches", "--exclude-nodump")
     assert {path: path.lstat() for path in before} == before
     assert run("findmnt", "-n", source, status=1).stdout == ""
+
+
+def test_key_file(source: Path) -> None:
+    """The file of a master key is left out, and not read."""
+    (source / "key").touch()
+    report = check(source, f"--masterkey={source}/key", "--excluded")
+    assert b"- key\ta passphrase or key" in report.lines
+
+
+def test_nobody_reads_on(source: Path) -> None:
+    """A reader that has seen enough is no reason for a traceback."""
+    for number in range(3000):
+        (source / f"{number:0>200}").touch()
+    script = 'set -o pipefail; "$@" | head -n 1'
+    command = [*REVCRYPT, "check", "--included", source]
+    result = run("bash", "-c", script, "bash", *command, status=11)
+    assert "Traceback" not in result.stderr
+    assert "bug" not in result.stderr
+
+
+def test_config_in_no_directory(source: Path) -> None:
+    """A config that cannot be is an error like any other."""
+    option = "--config=/no/such/directory/conf"
+    said = revcrypt("check", source, option, status=23).stderr
+    assert "cannot show config /no/such/directory/conf" in said

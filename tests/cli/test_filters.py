@@ -13,6 +13,7 @@ from revcrypt.view.exclude import parse_size
 from tests.cli.checking import check
 from tests.cli.refusals import refused
 from tests.support import KEY, Mounts, is_mounted
+from tests.view.test_devices import mounted, tmpfs
 
 EVERYTHING = [
     *(
@@ -235,3 +236,51 @@ def test_a_byte_order_mark_is_no_pattern(
     assert exclude is not None
     assert exclude.judge_unknown(b"name").hidden
     assert not exclude.judge_unknown(b"other").hidden
+
+
+@pytest.mark.parametrize("text", ["#*#", "", "  "])
+def test_an_option_is_no_comment(text: str, tmp_path: Path) -> None:
+    """What would be no pattern in a file is a mistake in an option."""
+    with pytest.raises(FilterError, match="comment"):
+        filters.make_exclude(Filters(exclude_wildcard=[text]), str(tmp_path), ())
+    escaped = filters.make_exclude(Filters(exclude_wildcard=[r"\#*#"]), str(tmp_path), ())
+    assert escaped is not None
+    assert escaped.judge_unknown(b"#file#").hidden
+
+
+def test_path_through_a_symlink(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A path that leads through a symlink leaves out nothing, and that is said."""
+    (tmp_path / "usr" / "lib" / "modules").mkdir(parents=True)
+    (tmp_path / "lib").symlink_to("usr/lib")
+    for path in ("/lib/modules", "/usr/lib/modules", "/lib"):
+        filters.make_exclude(Filters(exclude=[path]), str(tmp_path), ())
+    [message] = caplog.messages
+    assert message.startswith("exclude=/lib/modules: ")
+    assert message.endswith("did you mean usr/lib/modules?")
+
+
+@pytest.mark.fuse
+def test_what_may_hang_is_not_looked_at(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mount is left out without a look at it, or at what is in it."""
+    (tmp_path / "net").mkdir()
+    with mounted(tmp_path / "net", *tmpfs()):
+        looked: list[object] = []
+        monkeypatch.setattr(os.path, "lexists", looked.append)
+        filters.make_exclude(Filters(exclude=["net", "net/x"]), str(tmp_path), ())
+    assert looked == []
+    assert caplog.messages == []
+
+
+@pytest.mark.fuse
+def test_secrets_of_a_bind_mount(tmp_path: Path) -> None:
+    """A passfile is left out, by whichever path the source is named."""
+    for name in ("real/keys", "bound"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "real" / "keys" / "passfile").touch()
+    with mounted(tmp_path / "bound", "--bind", tmp_path / "real"):
+        secrets = [(str(tmp_path / "real" / "keys" / "passfile"), "a secret")]
+        exclude = filters.make_exclude(Filters(), str(tmp_path / "bound"), secrets)
+    assert exclude is not None
+    assert exclude.paths == {b"keys/passfile": "a secret"}

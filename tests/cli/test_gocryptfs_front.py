@@ -119,7 +119,8 @@ def test_safer_one_wins(words: str, parsed: Parsed) -> None:
 @pytest.mark.parametrize(
     "option",
     "ro rw dev nodev suid nosuid exec nofail _netdev user users noauto defaults noatime "
-    "relatime sync x-systemd.automount x-systemd.idle-timeout=60 X-mount.mkdir comment=x "
+    "relatime nosymfollow sync default_permissions user_id=0 x-systemd.automount "
+    "x-systemd.idle-timeout=60 X-mount.mkdir comment=x "
     "devrandom forcedecode".split(),
 )
 def test_harmless(option: str, parsed: Parsed) -> None:

@@ -185,6 +185,8 @@ def test_name(path: Path, parsed: Parsed, monkeypatch: pytest.MonkeyPatch) -> No
         ("PLACES long-name-max = 'many'", "long-name-max"),
         ("PLACES plaintext-names = true\ndeterministic-names = true", "not allowed"),
         (r'PLACES config = "a\u0000b"', "config"),
+        (r'source = "/s"' + "\n" + r'mountpoint = "/m\u0000n"', "mountpoint"),
+        ('PLACES config = ["/a", "/b"]', "config has one value, not 2"),
         ("PLACES PLACES", "is no TOML"),
         ("source = /s", "is no TOML"),
         ("source", "is no TOML"),

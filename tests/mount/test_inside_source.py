@@ -124,3 +124,16 @@ def test_two_views_inside(mounts: Mounts, plain: Path) -> None:
     views = [mounts.reverse(plain, f"source/{name}") for name in ("outer/a", "outer/b")]
     for view in views:
         assert found(view) == sorted([*NORMAL, "outer/a", "outer/b"])
+
+
+@pytest.mark.parametrize("option", ["--allow-other", "--allow-user=0"])
+def test_long_name(option: str, mounts: Mounts) -> None:
+    """The name of a mountpoint can be so long that it has a file of its own."""
+    plain = mounts.directory / "source"
+    plain.mkdir()
+    mounts.init(plain)
+    view = mounts.reverse(plain, f"source/{'m' * 200}", option)
+    listing = run("timeout", "20", "ls", "-l", view).stdout
+    assert ".name" in listing
+    [name] = [line.split()[-1] for line in listing.splitlines() if ".name" in line]
+    run("timeout", "20", "stat", view / name)

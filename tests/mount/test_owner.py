@@ -3,6 +3,7 @@
 import os
 from errno import EACCES
 from pathlib import Path
+from struct import pack
 
 import pytest
 
@@ -92,3 +93,20 @@ def test_restored_for_one_owner(mounts: Mounts, plain: Path) -> None:
     with person(mounts.directory, USER, USER) as user:
         assert user.ask(snapshot, Path("back")) == entries
     assert entries[b"private"].content == (plain / "private").read_bytes()
+
+
+def test_no_owner_is_named_by_an_acl(mounts: Mounts, plain: Path) -> None:
+    """Access control lists, which are shown in clear, would tell the real owners."""
+    name = "system.posix_acl_access"
+    # Owner rw, user 4242 r, group none, mask r, others none (posix_acl_xattr.h).
+    entries = [(1, 6, -1), (2, 4, 4242), (4, 0, -1), (16, 4, -1), (32, 0, -1)]
+    acl = pack("<I", 2) + b"".join(pack("<HHi", *entry) for entry in entries)
+    os.setxattr(plain / "private", name, acl)
+    mounts.init(plain, "--plaintext-names")
+    assert name in os.listxattr(mounts.reverse(plain, "real") / "private")
+    view = mounts.reverse(plain, "view", f"--force-owner={USER}:{USER}")
+    shown = os.listxattr(view / "private")
+    assert len(shown) == 1
+    assert name not in shown
+    with pytest.raises(OSError, match="No data available"):
+        os.getxattr(view / "private", name)

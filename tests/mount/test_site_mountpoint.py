@@ -5,12 +5,14 @@ rsync takes an empty directory for the truth, and one that is missing for an err
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.mount.processes import make_source
 from tests.support import REVCRYPT, Mounts, daemons, revcrypt, run, wait_for_daemons
+from tests.view.test_devices import mounted, tmpfs
 
 pytestmark = pytest.mark.fuse
 
@@ -75,3 +77,31 @@ def test_by_hand_it_stays(mounts: Mounts, view: Path) -> None:
     run("umount", view)
     wait_for_daemons(view)
     assert os.listdir(view) == []
+
+
+def test_a_failure_leaves_none(mounts: Mounts, view: Path) -> None:
+    """A wrong passphrase makes no empty directory that looks like an empty backup."""
+    mounts.passfile.write_text("wrong\n")
+    revcrypt("mount", mounts.directory / "site.toml", status=12)
+    assert not view.exists()
+
+
+def test_two_at_once(mounts: Mounts, view: Path) -> None:
+    """Of two that start at the same time, one mounts."""
+    command = [*REVCRYPT, "mount", mounts.directory / "site.toml"]
+    processes = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
+    statuses = sorted(process.wait(30) for process in processes)
+    lines = Path("/proc/self/mountinfo").read_text().split()
+    assert lines.count(str(view)) == 1
+    assert statuses == [0, 10]
+
+
+def test_out_of_reach(mounts: Mounts, view: Path) -> None:
+    """A view that something else was mounted over is not taken for mounted."""
+    mount(mounts)
+    parent = view.parent
+    with mounted(parent, *tmpfs()):
+        mount(mounts)
+        assert "gocryptfs.conf" in os.listdir(view)
+        run("umount", view)
+    assert "gocryptfs.conf" in os.listdir(view)

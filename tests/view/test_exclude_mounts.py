@@ -141,3 +141,19 @@ def test_the_files_of_an_overlay_stay(tree: Path, mounts: Mounts) -> None:
             with excluding_view(overlay, Exclude(one_file_system=True)) as view:
                 shown = seen(view)
     assert {"from_below", "bad", "dir", "dir/file", "other/file"} <= shown
+
+
+@pytest.mark.fuse
+def test_what_need_not_answer_is_not_asked(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one_file_system, a mount that a server has to answer for is never touched."""
+    monkeypatch.setattr("revcrypt.view.mounts._SERVED", {b"tmpfs"})
+    with mounted(tree / "dir" / "sub", *tmpfs()):
+        (tree / "dir" / "sub").chmod(0o700)
+        with excluding_view(tree, Exclude(one_file_system=True)) as view:
+            asked = break_stat(view, monkeypatch)
+            shown = seen(view)
+            assert view.attrs(at(view, b"dir/sub")).mode == 0o40555
+    assert b"sub" not in asked
+    assert "dir/sub" in shown
