@@ -57,8 +57,8 @@ format: $(STAMP)
 
 install-system:
 	.ci/system-packages $(BUILD_PACKAGES)
-	$(SYSTEM_PYTHON) -m venv --clear $(SYSTEM_VENV)
-	$(SYSTEM_VENV)/bin/pip install --quiet --disable-pip-version-check .
+	umask 022 && $(SYSTEM_PYTHON) -m venv --clear $(SYSTEM_VENV)
+	umask 022 && $(SYSTEM_VENV)/bin/pip install --quiet --disable-pip-version-check .
 	install -d $(PREFIX)/bin $(UNITS) /etc/revcrypt
 	ln -sf $(SYSTEM_VENV)/bin/revcrypt $(PREFIX)/bin/revcrypt
 	install -m 644 systemd/revcrypt@.service $(UNITS)

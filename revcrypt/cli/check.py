@@ -58,7 +58,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     exclude = filters.make_exclude(filters.of_arguments(arguments), plaindir, secrets)
     volume = Volume.open(bytes(MASTER_KEY_SIZE), features)
     source = Source(os.fsencode(plaindir))
-    shown = configs.shown(config, source)
+    has_config = not config.is_default or os.path.lexists(config.path)
+    shown = configs.shown(config, source) if has_config else None
     view = ReverseView(source, volume, shown, exclude=exclude)
     try:
         tally = _Tally(excluded=arguments.excluded, included=arguments.included)

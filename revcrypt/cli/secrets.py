@@ -102,10 +102,17 @@ def _from_stdin() -> bytes:
 
 
 def _from_terminal(*, new: bool) -> bytes:
-    first = getpass.getpass("Passphrase: ")
-    if new and getpass.getpass("Repeat: ") != first:
+    first = _ask("Passphrase: ")
+    if new and _ask("Repeat: ") != first:
         raise PassphraseUnreadableError("the passphrases differ")
     return _checked(first.encode(errors="surrogateescape"), "the terminal")
+
+
+def _ask(question: str) -> str:
+    try:
+        return getpass.getpass(question)
+    except EOFError:
+        raise PassphraseUnreadableError("nothing was entered") from None
 
 
 def _checked(data: bytes, origin: str) -> bytes:
@@ -155,8 +162,8 @@ def _master_key_text() -> str:
         return ""
     if not sys.stdin.isatty():
         return sys.stdin.read(MAX_PASSPHRASE)
-    text = getpass.getpass("Master key: ")
+    text = _ask("Master key: ")
     # As printed, it has two lines, and the first ends with a dash.
     while text.rstrip().endswith("-"):
-        text += getpass.getpass("Master key, next line: ")
+        text += _ask("Master key, next line: ")
     return text

@@ -94,7 +94,7 @@ def serve(
     """Mount *view* on *mountpoint*, a real path, and serve it until it is unmounted.
 
     *before_mount* is called at the last moment, *on_mounted* when the mount exists, which
-    it may veto by an exception, *on_ready* when the kernel has accepted it, and
+    it may veto by a `MountFailedError`, *on_ready* when the kernel has accepted it, and
     *on_mounts_changed* whenever anything was mounted anywhere. Raises `MountFailedError`.
     """
     _check_machine()
@@ -115,14 +115,14 @@ def serve(
             else "the mountpoint must be yours, and /dev/fuse open to you",
         ) from None
     on_mounts_changed()
-    try:
-        on_mounted()
-    except BaseException:
-        pyfuse3.close()
-        raise
     probe = partial(os.statvfs, mountpoint)
     try:
+        on_mounted()
         code = trio.run(_main, operations, on_ready, supervisor, probe)
+    except MountFailedError:
+        # A veto: nobody has been told of this mount.
+        pyfuse3.close()
+        raise
     except BaseException:
         log.critical("the view has crashed; its mountpoint stays, broken on purpose")
         pyfuse3.close(unmount=False)

@@ -72,8 +72,8 @@ def read_mounts(process: str = "self") -> Iterator[Mount]:
 
 def mount_number(fd: int) -> int:
     """Return the mount ID of what a descriptor refers to (proc(5)); raises `OSError`."""
-    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as lines:
-        [number] = [int(line.split()[1]) for line in lines if line.startswith("mnt_id:")]
+    with open(f"/proc/self/fdinfo/{fd}", "rb") as lines:
+        [number] = [int(line.split()[1]) for line in lines if line.startswith(b"mnt_id:")]
     return number
 
 

@@ -17,6 +17,8 @@ mkdir upper work root
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" root
 for name in dev proc sys; do mount --rbind "/$name" "root/$name"; done
 for name in run home srv mnt; do mount -t tmpfs -o mode=755 tmpfs "root/$name"; done
+# Whatever of revcrypt this system has, it is not what is tested here.
+rm -rf root/etc/revcrypt root/usr/local/bin/revcrypt
 mkdir -p root/etc/revcrypt root/usr/local/bin
 printf '#!/bin/sh\nexec %s -m revcrypt "$@"\n' "$3" > root/usr/local/bin/revcrypt
 chmod +x root/usr/local/bin/revcrypt

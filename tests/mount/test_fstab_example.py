@@ -19,7 +19,7 @@ LINES = [
 ]
 
 SET_UP = r"""
-mkdir -p /home/somebody/cache /srv/data /srv/backup /run/revcrypt/data /mnt/restored
+mkdir -p /home/somebody/cache /srv/data /srv/backup
 cp /srv/fstab.example /etc/fstab
 echo 'Signature: 8a477f597d28d172789f06886806bc55' > /home/somebody/cache/CACHEDIR.TAG
 echo cached > /home/somebody/cache/cached
@@ -66,7 +66,7 @@ def test_at_boot(tmp_path: Path) -> None:
         install -d -o backup /srv/backup/home
         setpriv --reuid backup --regid backup --clear-groups \
             rsync -r /run/revcrypt/home/ /srv/backup/home
-        cd /srv/backup
+        cd /srv/backup; mkdir -p /mnt/restored
         revcrypt forward -q --passfile /etc/revcrypt/home.pass home /mnt/restored
         cd /mnt/restored; find . -type f | sort; cat somebody/letter; cd /
         umount /mnt/restored
@@ -87,8 +87,8 @@ def test_at_boot(tmp_path: Path) -> None:
         "home.conf",
         "home.exclude",
         "home.pass",
-        "backup:backup:755",
-        "backup:backup:400",
+        "root:root:755",
+        "root:root:400",
         "./somebody/cache/CACHEDIR.TAG",
         "./somebody/letter",
         "letter",
