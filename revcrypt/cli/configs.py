@@ -28,6 +28,8 @@ from revcrypt.view.shown_config import (
 )
 from revcrypt.view.source import Source
 
+_NO_FLAGS = Features()
+
 log = logging.getLogger(__name__)
 
 
@@ -65,8 +67,11 @@ def _config_path(directory: str, name: bytes, option: str | None) -> ConfigPath:
     return ConfigPath(option or default, is_default=option is None)
 
 
-def read(config_path: ConfigPath) -> Config:
-    """Return the config; raises `ConfigUnreadableError` or `ConfigInvalidError`."""
+def read(config_path: ConfigPath, flags: Features = _NO_FLAGS) -> Config:
+    """Return the config; raises `ConfigUnreadableError` or `ConfigInvalidError`.
+
+    Raises `UsageError` if *flags*, where they are no defaults, contradict it.
+    """
     path = config_path.path
     try:
         with open(path, "rb") as file:
@@ -77,9 +82,11 @@ def read(config_path: ConfigPath) -> Config:
             hint=_what_instead(path),
         ) from None
     try:
-        return config_format.parse(data)
+        config = config_format.parse(data)
     except (ConfigUnreadableError, ConfigInvalidError) as error:
         raise type(error)(f"{path}: {error}", hint=error.hint) from None
+    _check_flags(flags, config.features)
+    return config
 
 
 def _what_instead(path: str) -> str:
@@ -95,12 +102,14 @@ def _what_instead(path: str) -> str:
     return "name it with --config, or give the master key with --masterkey"
 
 
-def unlock(config_path: ConfigPath, passphrase: PassphraseSource) -> Key:
+def unlock(
+    config_path: ConfigPath, passphrase: PassphraseSource, flags: Features = _NO_FLAGS
+) -> Key:
     """Return the key in a config.
 
     Raises `PassphraseWrongError` or `ScryptCostError` besides what `read` raises.
     """
-    config = read(config_path)
+    config = read(config_path, flags)
     if Flag.FIDO2 in config.flags:
         raise ConfigInvalidError(
             f"{config_path.path}: it needs a FIDO2 token, which revcrypt cannot ask",
@@ -130,14 +139,16 @@ def memory_limit() -> int:
     return min(limits)
 
 
-def secret_files(config_path: ConfigPath, files: Iterable[str]) -> list[tuple[str, str]]:
+def secret_files(
+    config_path: ConfigPath, files: Iterable[str], *, show_config: bool = True
+) -> list[tuple[str, str]]:
     """Return the files that no backup should hold, each with what it is.
 
-    *files* hold passphrases or keys. A config at its usual place is hidden anyway, and
-    shown as `gocryptfs.conf` instead.
+    *files* hold passphrases or keys. A config at its usual place, if it is shown, is
+    shown as `gocryptfs.conf` and hidden anyway.
     """
     secrets = [(path, "a passphrase or key") for path in files]
-    if not config_path.is_default:
+    if not (config_path.is_default and show_config):
         secrets.append((config_path.path, "the config of the view"))
     return secrets
 
@@ -239,21 +250,17 @@ def features_or(config_path: ConfigPath, flags: Features) -> Features:
     if config_path.is_default and not os.path.exists(config_path.path):
         return flags
     try:
-        features = read(config_path).features
+        return read(config_path, flags).features
     except (ConfigUnreadableError, ConfigInvalidError) as error:
         # The master key is for when the config is lost; a broken one is no better.
         log.warning("%s; going by the options about the format instead", error)
         return flags
-    check_flags(flags, features)
-    return features
 
 
-def check_flags(flags: Features, features: Features) -> None:
-    """Raise `UsageError` if *flags*, where they are no defaults, contradict a config."""
-    default = Features()
+def _check_flags(flags: Features, features: Features) -> None:
     for name in (field.name for field in fields(Features)):
         said = getattr(flags, name)
-        if said not in (getattr(default, name), getattr(features, name)):
+        if said not in (getattr(_NO_FLAGS, name), getattr(features, name)):
             raise UsageError(
                 "the options about the format contradict the config",
                 hint="leave them out; the config knows",

@@ -72,9 +72,9 @@ def mount_reverse(
     if _is_mounted(request):
         return ExitCode.OK
     check(request, is_forward=False)
-    secrets = configs.secret_files(request.config, request.secrets)
-    if not show_config:
-        secrets.append((request.config.path, "the config of the view"))
+    secrets = configs.secret_files(
+        request.config, request.secrets, show_config=show_config
+    )
     exclude = filters.make_exclude(left_out, request.source, secrets)
     master_key, features, is_proven = request.open_key()
     if features.cipher is not Cipher.AES_SIV:
@@ -195,8 +195,8 @@ def _serve(
 
     def before_mount() -> None:
         if descriptor is None:
-            mountpoint.detach_dead(path)
-            if (mount := mountpoint.present(path)) is not None:
+            mount = mountpoint.detach_dead(path)
+            if mount is not None:
                 # Somebody else was faster.
                 raise mountpoint.taken_error(path, mount)
             if request.create:

@@ -205,8 +205,10 @@ def create(path: str) -> None:
         os.umask(umask)
 
 
-def detach_dead(path: str) -> None:
-    """Take away dead views from *path*; raises `MountFailedError`.
+def detach_dead(path: str) -> Mount | None:
+    """Take away dead views from *path*, and return what is still mounted there.
+
+    Raises `MountFailedError`.
 
     Called at the last moment: what is below looks like an empty backup.
     """
@@ -220,6 +222,7 @@ def detach_dead(path: str) -> None:
                 f"cannot unmount the crashed view on {path}",
                 hint=f"as root, run: umount --lazy {path}",
             ) from None
+    return mount
 
 
 def remove(path: str) -> None:

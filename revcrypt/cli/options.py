@@ -38,16 +38,18 @@ def add_passphrase(parser: argparse.ArgumentParser) -> None:
 
 
 def passphrase(arguments: argparse.Namespace) -> PassphraseSource:
-    """Return where the passphrase comes from."""
-    if arguments.extpass is None:
-        return PassphraseSource(arguments.passfile)
+    """Return where the passphrase comes from, unless there is a master key instead."""
     try:
-        extpass = shlex.split(arguments.extpass)
+        extpass = shlex.split(arguments.extpass or "")
     except ValueError as error:
         raise UsageError(f"--extpass: {str(error).lower()}") from None
-    if not extpass:
+    if arguments.extpass is not None and not extpass:
         raise UsageError("--extpass names no program")
-    return PassphraseSource(arguments.passfile, extpass)
+    source = PassphraseSource(arguments.passfile, extpass)
+    has_key = getattr(arguments, "masterkey", None) is not None
+    if has_key and (source.passfiles or source.extpass):
+        raise UsageError("--masterkey excludes --passfile and --extpass")
+    return source
 
 
 def add_name_features(parser: argparse._ActionsContainer) -> None:
@@ -166,21 +168,18 @@ def check_key(
 
     *flags* say so where there is no config.
     """
-    source = passphrase(arguments)
+    passphrase(arguments)
     if arguments.masterkey is None:
-        features = configs.read(config).features
-        configs.check_flags(flags, features)
-        return features
-    if source.passfiles or source.extpass:
-        raise UsageError("--masterkey excludes --passfile and --extpass")
+        return configs.read(config, flags).features
     return configs.features_or(config, flags)
 
 
 def open_key(arguments: argparse.Namespace, config: ConfigPath, flags: Features) -> Key:
     """Return the key by passphrase, or the master key as `add_mount` has declared it."""
-    features = check_key(arguments, config, flags)
+    source = passphrase(arguments)
     if arguments.masterkey is None:
-        return configs.unlock(config, passphrase(arguments))
+        return configs.unlock(config, source, flags)
+    features = configs.features_or(config, flags)
     master_key = secrets.read_master_key(arguments.masterkey)
     return Key(master_key, features, is_proven=False)
 

@@ -22,7 +22,7 @@ from revcrypt.errors import ExitCode, MountFailedError
 from revcrypt.fuse import loop
 from revcrypt.fuse.access import EVERYBODY, Access
 from revcrypt.fuse.operations import THREADS, Operations
-from revcrypt.view.mounts import source_name
+from revcrypt.view.mounts import MOUNTINFO, source_name
 from revcrypt.view.nodes import View
 
 GRACE = 2.0
@@ -30,7 +30,6 @@ GRACE = 2.0
 TASKS = THREADS + 8
 """Requests that may be under way: all that wait for a disk, and some that do not."""
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_MOUNTINFO = "/proc/self/mountinfo"
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ def serve(
     _allow_many_files()
     # From here on until `_main` listens, a signal would leave a broken mount.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-    mountinfo_fd = os.open(_MOUNTINFO, os.O_RDONLY | os.O_CLOEXEC)
+    mountinfo_fd = os.open(MOUNTINFO.format("self"), os.O_RDONLY | os.O_CLOEXEC)
     eager = loop.install(mountinfo_fd, on_mounts_changed)
     operations = Operations(view, waiting=eager.waiting, access=options.access)
     before_mount()

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from re import sub
 
-_MOUNTINFO = "/proc/{}/mountinfo"
+MOUNTINFO = "/proc/{}/mountinfo"
+"""What a process, or “self”, sees mounted (proc(5))."""
 _OURS = b"revcrypt"
 _SERVED = frozenset(b"nfs nfs4 cifs smb3 9p afs ceph coda lustre autofs".split())
 _ENCRYPTED = (_OURS, b"gocryptfs-reverse")
@@ -55,7 +56,7 @@ class Mount:
 
 def read_mounts(process: str = "self") -> Iterator[Mount]:
     """Yield all mounts that a process sees, the topmost of a mountpoint last."""
-    with open(_MOUNTINFO.format(process), "rb") as lines:
+    with open(MOUNTINFO.format(process), "rb") as lines:
         for line in lines:
             fields = line.rstrip(b"\n").split(b" ")
             after = fields.index(b"-")

@@ -197,15 +197,15 @@ class ReverseView(TreeView):
         if self._is_hidden(parent, plain):
             return Verdict(hidden=True, rule="the config of the view"), None
         exclude = self._exclude
+        is_untouchable = self._is_untouchable(parent, plain)
         if exclude is None:
-            is_view = self.is_view(parent, plain)
-            return SHOWN, None if is_view else self.source.stat_entry(parent, plain)
+            status = None if is_untouchable else self.source.stat_entry(parent, plain)
+            return SHOWN, status
         path = join(parent.backing_path(), plain)
         verdict = exclude.judge_path(path)
         if verdict.hidden:
             return verdict, None
-        is_served = exclude.one_file_system and self.mounts.may_hang(path)
-        if is_served or self.is_view(parent, plain):
+        if is_untouchable:
             return exclude.judge_unknown(path), None
         try:
             status = self.source.stat_entry(parent, plain)
@@ -219,6 +219,15 @@ class ReverseView(TreeView):
             hidden = verdict.hidden or not S_ISDIR(status.st_mode)
             return Verdict(hidden, verdict.rule or "one-file-system"), None
         return verdict, status
+
+    def _is_untouchable(self, parent: Node, plain: bytes) -> bool:
+        """Tell whether an entry is a view, or shown empty and may not answer."""
+        if not self.mounts.may_be_mount(plain):
+            return False
+        is_limited = self._exclude is not None and self._exclude.one_file_system
+        path = join(parent.backing_path(), plain)
+        may_hang = is_limited and self.mounts.may_hang(path)
+        return may_hang or self.is_view(parent, plain)
 
     def _is_elsewhere(self, path: bytes, status: os.stat_result) -> bool:
         """Tell whether an entry is not of the source's own filesystem."""
@@ -243,9 +252,8 @@ class ReverseView(TreeView):
 
     def _empty_dir_attrs(self, node: EmptyDirNode) -> Attrs:
         assert node.parent is not None
-        is_served = self.mounts.may_hang(node.backing_path())
-        if is_served or self.is_view(node.parent, node.backing_name):
-            # Not to be touched, so its directory stands in for it.
+        if self._is_untouchable(node.parent, node.backing_name):
+            # Its directory stands in for it.
             mode = S_IFDIR | 0o555
             return self.attrs(node.parent)._replace(inode=node.inode, mode=mode, nlink=2)
         status = self.source.stat_entry(node.parent, node.backing_name)
@@ -253,9 +261,9 @@ class ReverseView(TreeView):
 
     def _virtual_attrs(self, node: VirtualNode, parent: Node) -> Attrs:
         """Return the attributes of a file that follows its owner."""
-        is_mount = self.mounts.may_be_mount(node.backing_name)
-        if node.backing_name and not is_mount:
-            status = self.source.stat_entry(parent, node.backing_name)
+        name = node.backing_name
+        if name and not self._is_untouchable(parent, name):
+            status = self.source.stat_entry(parent, name)
             owner = self._status_attrs(node, status)
         else:
             owner = self.attrs(parent)

@@ -1,5 +1,7 @@
 """Directories to show, with cheap configs, and a place to mount them on."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +62,11 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
     monkeypatch.setattr(mounting, "mount_forward", parsed.mount_forward)
     monkeypatch.setattr(init, "initialise", parsed.initialise)
     return parsed
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory below which everybody can read."""
+    with tempfile.TemporaryDirectory() as path:
+        os.chmod(path, 0o755)
+        yield Path(path)

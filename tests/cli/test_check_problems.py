@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from errno import ENAMETOOLONG
 from pathlib import Path
 
@@ -121,14 +119,6 @@ if os.geteuid() == 0:
     os.setuid({NOBODY})
 sys.exit(main())
 """
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A directory that everybody can enter."""
-    with tempfile.TemporaryDirectory() as path:
-        os.chmod(path, 0o755)
-        yield Path(path)
 
 
 def test_unreadable(public: Path) -> None:

@@ -2,8 +2,7 @@
 
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,14 +117,6 @@ if os.geteuid() == 0:
     os.setuid(65534)
 sys.exit(main())
 """
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A directory below which everybody can read."""
-    with tempfile.TemporaryDirectory() as path:
-        os.chmod(path, 0o755)
-        yield Path(path)
 
 
 @pytest.mark.fuse

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from revcrypt.errors import ExitCode
-from tests.mount.fstab import AS_NOBODY, EVERYTHING, Fstab, limited, make_fstab, shown
+from tests.mount.fstab import AS_NOBODY, EVERYTHING, Fstab, limited, shown
 from tests.support import KEY, Mounts, is_mounted, run, snapshot
 
 pytestmark = [
@@ -14,12 +14,6 @@ pytestmark = [
 ]
 
 ALWAYS = {"ro", "nosuid", "nodev"}
-
-
-@pytest.fixture
-def fstab(mounts: Mounts) -> Fstab:
-    """An empty fstab, and a source /srv/data with the passphrase in /etc/revcrypt."""
-    return make_fstab(mounts)
 
 
 # Both directions

@@ -5,19 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.fstab import EVERYTHING, Fstab, escape, limited, make_fstab, shown
-from tests.support import Mounts
+from tests.mount.fstab import EVERYTHING, Fstab, escape, limited, shown
 
 pytestmark = [
     pytest.mark.fuse,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts by fstab"),
 ]
-
-
-@pytest.fixture
-def fstab(mounts: Mounts) -> Fstab:
-    """An empty fstab, and a source /srv/data with the passphrase in /etc/revcrypt."""
-    return make_fstab(mounts)
 
 
 @pytest.mark.parametrize(

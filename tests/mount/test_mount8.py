@@ -5,7 +5,7 @@ import os
 import pytest
 
 from revcrypt.errors import ExitCode
-from tests.mount.fstab import EVERYTHING, Fstab, limited, make_fstab, shown
+from tests.mount.fstab import EVERYTHING, Fstab, limited, shown
 from tests.mount.processes import end_of
 from tests.support import Mounts, daemons, is_mounted, revcrypt, run, snapshot
 
@@ -15,12 +15,6 @@ pytestmark = [
 ]
 
 PASSFILE = "passfile=/etc/revcrypt/pass"
-
-
-@pytest.fixture
-def fstab(mounts: Mounts) -> Fstab:
-    """An empty fstab, and a source /srv/data with the passphrase in /etc/revcrypt."""
-    return make_fstab(mounts)
 
 
 # Listed, and unmounted

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from revcrypt.errors import ExitCode
-from tests.mount.fstab import Fstab, limited, make_fstab, shown
+from tests.mount.fstab import Fstab, limited, shown
 from tests.support import Mounts, is_mounted, revcrypt
 
 pytestmark = [
@@ -16,12 +16,6 @@ pytestmark = [
 PASSFILE = "passfile=/etc/revcrypt/pass"
 MOUNT_FAILURE = 32
 """The status of `mount -a` for whatever goes wrong."""
-
-
-@pytest.fixture
-def fstab(mounts: Mounts) -> Fstab:
-    """An empty fstab, and a source /srv/data with the passphrase in /etc/revcrypt."""
-    return make_fstab(mounts)
 
 
 @pytest.mark.parametrize(

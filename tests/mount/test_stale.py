@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from revcrypt.errors import ExitCode
-from tests.mount.fstab import EVERYTHING, Fstab, limited, make_fstab, shown
+from tests.mount.fstab import EVERYTHING, Fstab, limited, shown
 from tests.mount.processes import SECONDS, assert_broken, end_of, stopped
 from tests.support import REVCRYPT, Mounts, daemons, is_mounted, run
 
@@ -18,12 +18,6 @@ pytestmark = [
 ]
 
 PASSFILE = "passfile=/etc/revcrypt/pass"
-
-
-@pytest.fixture
-def fstab(mounts: Mounts) -> Fstab:
-    """An empty fstab, and a source /srv/data with the passphrase in /etc/revcrypt."""
-    return make_fstab(mounts)
 
 
 def crash(view: Path) -> int:

@@ -18,7 +18,7 @@ from tests.view.excluding import (
     seen,
 )
 from tests.view.test_devices import mounted, tmpfs
-from tests.view.trees import ALL_FEATURES, at
+from tests.view.trees import ALL_FEATURES, at, reverse_view
 
 IN_DIR = ["dir/bad", "dir/file", "dir/sub"]
 
@@ -157,3 +157,21 @@ def test_what_need_not_answer_is_not_asked(
             assert view.attrs(at(view, b"dir/sub")).mode == 0o40555
     assert b"sub" not in asked
     assert "dir/sub" in shown
+
+
+@pytest.mark.fuse
+def test_a_name_that_is_mounted_elsewhere(tmp_path: Path) -> None:
+    """A `.name` file follows its own entry, whatever is mounted under that name."""
+    name = "n" * 200
+    for directory in ("here", "there"):
+        (tmp_path / directory / name).mkdir(parents=True)
+    os.chown(tmp_path / "here" / name, 1234, 2345)
+    with mounted(tmp_path / "there" / name, *tmpfs()), reverse_view(tmp_path) as view:
+        parent = at(view, b"here")
+        [child] = [
+            child
+            for child in view.entries(parent)
+            if child.backing_name and child.content is not None
+        ]
+        attrs = view.child(parent, child)[1]
+    assert (attrs.uid, attrs.gid) == (1234, 2345)

@@ -17,7 +17,7 @@ Write = Callable[..., None]
 def mountinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Return what writes the lines that the kernel would give."""
     path = tmp_path / "mountinfo"
-    monkeypatch.setattr(mounts, "_MOUNTINFO", str(path))
+    monkeypatch.setattr(mounts, "MOUNTINFO", str(path))
 
     def write(*lines: bytes) -> None:
         path.write_bytes(b"".join(line + b"\n" for line in lines))
