@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from tests.support import Mounts, missing_for_fuse
 
 MOUNTINFO = Path("/proc/self/mountinfo")
+WATCHDOG: pytest.StashKey[subprocess.Popen[bytes]] = pytest.StashKey()
+HANGS = "260"
+"""Seconds; more than any test may take (`timeout` in pyproject.toml)."""
 REQUIRE_FUSE = os.environ.get("REVCRYPT_REQUIRE_FUSE") == "1"
 
 
@@ -21,6 +25,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("fuse"):
             item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have somebody watch who hangs when we do."""
+    if missing_for_fuse() is None:
+        session.config.stash[WATCHDOG] = subprocess.Popen(
+            [sys.executable, "-m", "tests.watchdog", HANGS, "/"],
+            cwd=session.config.rootpath,
+            stdin=subprocess.PIPE,
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Show the watchdog that tests go on."""
+    watchdog = item.config.stash.get(WATCHDOG, None)
+    if watchdog is not None:
+        assert watchdog.stdin is not None
+        os.write(watchdog.stdin.fileno(), b".")
+    return (yield)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Dismiss it."""
+    watchdog = session.config.stash.get(WATCHDOG, None)
+    if watchdog is not None:
+        watchdog.communicate()
 
 
 @pytest.fixture(scope="session", autouse=True)

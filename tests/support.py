@@ -98,7 +98,11 @@ class Mounts:
         """Mount with Debian's gocryptfs."""
         path = self.mountpoint(name)
         # Without -fg it would keep our pipe open for ever.
-        self.start("gocryptfs", "-fg", "-q", self._passfile, *options, source, path)
+        words = ["gocryptfs", "-fg", self._passfile, *options, source, path]
+        process = self.start(*words, stdout=subprocess.PIPE)
+        # Before it says so, it uses its own mount; killed then, it waits for itself.
+        assert process.stdout is not None
+        assert any("mounted and ready" in line for line in process.stdout)
         return path
 
     def foreground(self, *arguments: str | os.PathLike[str]) -> subprocess.Popen[str]:
@@ -108,10 +112,14 @@ class Mounts:
         """
         return self.start(*REVCRYPT, *arguments)
 
-    def start(self, *command: str | os.PathLike[str]) -> subprocess.Popen[str]:
+    def start(
+        self, *command: str | os.PathLike[str], stdout: int | None = None
+    ) -> subprocess.Popen[str]:
         """Start a program that stays, and wait until its last argument is mounted."""
         words = [os.fspath(word) for word in command]
-        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            words, stdout=stdout, stderr=subprocess.PIPE, text=True
+        )
         self._processes.append(process)
         wait_for_mount(Path(words[-1]), process)
         return process
@@ -131,8 +139,9 @@ class Mounts:
             self._wait_for_end(path)
         for process in self._processes:
             process.wait(timeout=30)
-            assert process.stderr is not None
-            process.stderr.close()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
     def _wait_for_end(self, path: Path) -> None:
         for process in self._processes:
