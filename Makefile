@@ -2,6 +2,7 @@
 # make test     run all tests
 # make test-systemd  the service, in a booted system in a container (as root)
 # make check    format, lint, types, layers
+# make sanitize the compiled part, under AddressSanitizer and UndefinedBehaviorSanitizer
 # make install  only build .venv with .venv/bin/revcrypt
 #
 # make install-system    install for the whole machine: where mount(8) and systemd look
@@ -18,15 +19,17 @@ PREFIX        ?= /usr/local
 UNITS         := $(PREFIX)/lib/systemd/system
 
 # pyfuse3 is compiled when it is installed; rsync and gocryptfs are for demo and tests.
-BUILD_PACKAGES := gcc libc6-dev pkg-config libfuse3-dev fuse3 python3-venv python3-dev
+# libssl-dev is for the compiled cipher.
+BUILD_PACKAGES := gcc libc6-dev pkg-config libfuse3-dev fuse3 libssl-dev \
+	python3-venv python3-dev
 TEST_PACKAGES  := rsync gocryptfs encfs git
 
-.PHONY: install demo test test-systemd check format install-system uninstall-system clean
+.PHONY: install demo test test-systemd sanitize check format install-system uninstall-system clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml setup.py $(wildcard revcrypt/format/*.[ch])
 	.ci/system-packages $(BUILD_PACKAGES)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -44,6 +47,23 @@ test-systemd: $(STAMP)
 	.ci/system-packages $(TEST_PACKAGES) systemd-container debootstrap
 	$(VENV)/bin/python -m tests.systemd.tree
 	REVCRYPT_REQUIRE_SYSTEMD=1 $(VENV)/bin/pytest -m systemd tests/systemd $(ARGS)
+
+# The interpreter itself leaks at its end, and is not what is tested.
+SANITIZED := build/sanitized
+sanitize: $(STAMP)
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
+	cp -r revcrypt tests pyproject.toml $(SANITIZED)
+	rm -f $(SANITIZED)/revcrypt/format/*.so
+	$(CC) -g -O1 -Wall -Wextra -Werror -fPIC -shared -fno-omit-frame-pointer \
+		-fsanitize=address,undefined -fno-sanitize-recover=all \
+		-DPy_LIMITED_API=0x030B0000 -I"$$($(VENV)/bin/python -c \
+		'import sysconfig; print(sysconfig.get_path("include"))')" \
+		revcrypt/format/_bulk.c revcrypt/format/siv.c -lcrypto \
+		-o $(SANITIZED)/revcrypt/format/_bulk.abi3.so
+	cd $(SANITIZED) && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) \
+		$$($(CC) -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+		$(CURDIR)/$(VENV)/bin/python -m pytest -p no:cacheprovider \
+		tests/format/test_bulk.py tests/format/test_content.py $(ARGS)
 
 check: $(STAMP)
 	$(VENV)/bin/ruff format --check .

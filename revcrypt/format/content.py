@@ -1,7 +1,9 @@
 """Sealing and opening of file content, a run of blocks at a time.
 
 A run is any number of consecutive blocks of one file. Whatever seals it stays behind
-`AesSiv.seal_run`, because handing blocks over one by one costs more than the cipher.
+`AesSiv.seal_run`, because handing blocks over one by one costs more than the cipher: that
+is `_bulk`, which steps through all blocks of a run at once without the interpreter lock,
+or, where it could not be compiled, `AESSIV` of `cryptography` in a loop.
 On disk a block is nonce, then ciphertext and tag in the order of the cipher. Associated
 data is the block number (8 bytes, big-endian) and the file id; a lone value (symlink
 target, xattr) is a block with eight zero bytes instead. (Format specification,
@@ -25,7 +27,18 @@ from revcrypt.errors import AuthenticationError
 from revcrypt.format.derive import FileIds
 from revcrypt.format.sizes import BLOCK_SIZE
 
+try:
+    from revcrypt.format import _bulk
+
+    COMPILED: type[_bulk.Runs] | None = _bulk.Runs
+except ImportError:
+    COMPILED = None
+
 _VALUE_AD = bytes(8)
+
+
+def _bad_block(number: int) -> AuthenticationError:
+    return AuthenticationError(f"block {number} does not authenticate")
 
 
 class ContentCipher(ABC):
@@ -57,8 +70,7 @@ class ContentCipher(ABC):
             try:
                 parts.append(self._open_block(block, number.to_bytes(8) + file_id))
             except InvalidTag:
-                message = f"block {number} does not authenticate"
-                raise AuthenticationError(message) from None
+                raise _bad_block(number) from None
         return b"".join(parts)
 
     def open_value(self, sealed: bytes) -> bytes:
@@ -78,16 +90,41 @@ class ContentCipher(ABC):
 
 
 class AesSiv(ContentCipher):
-    """AES-SIV-512 (RFC 5297): deterministic, the only cipher that also seals."""
+    """AES-SIV-512 (RFC 5297): deterministic, the only cipher that also seals.
 
-    def __init__(self, key: bytes) -> None:
+    The compiled runs are used where they are, unless *in_python*.
+    """
+
+    def __init__(self, key: bytes, *, in_python: bool = False) -> None:
         self._siv = AESSIV(key)
+        self._runs = None if COMPILED is None or in_python else COMPILED(key)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether runs are sealed and opened by compiled code."""
+        return self._runs is not None
+
+    def open_run(
+        self, file_id: bytes, first: int, ciphertext: bytes, *, holes: bool
+    ) -> bytes:
+        """Return the plaintext of the blocks from number *first* on.
+
+        Raises `AuthenticationError` with the first bad block.
+        """
+        if self._runs is None:
+            return super().open_run(file_id, first, ciphertext, holes=holes)
+        plaintext = self._runs.open(file_id, first, ciphertext, holes)
+        if isinstance(plaintext, int):
+            raise _bad_block(first + plaintext)
+        return plaintext
 
     def _open(self, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
         return self._siv.decrypt(sealed, [associated_data, nonce])
 
     def seal_run(self, ids: FileIds, first: int, plaintext: bytes) -> bytes:
         """Return the blocks of *plaintext*, which starts at block number *first*."""
+        if self._runs is not None:
+            return self._runs.seal(ids.file_id, ids.block0_nonce, first, plaintext)
         parts: list[bytes] = []
         seal = self._siv.encrypt
         file_id = ids.file_id

@@ -21,6 +21,8 @@ from revcrypt.format.content import Cipher, ContentCipher, hchacha20
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/xchacha.json").read_text())
 FILE_ID = b"id of the file.."
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 Seal = Callable[[bytes, bytes, bytes, bytes], bytes]
 """Seals (key, nonce, plaintext, associated data) to ciphertext and tag."""
 
