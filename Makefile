@@ -58,12 +58,14 @@ sanitize: $(STAMP)
 		-fsanitize=address,undefined -fno-sanitize-recover=all \
 		-DPy_LIMITED_API=0x030B0000 -I"$$($(VENV)/bin/python -c \
 		'import sysconfig; print(sysconfig.get_path("include"))')" \
-		revcrypt/format/_bulk.c revcrypt/format/siv.c -lcrypto \
+		revcrypt/format/*.c -lcrypto \
 		-o $(SANITIZED)/revcrypt/format/_bulk.abi3.so
-	cd $(SANITIZED) && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) \
-		$$($(CC) -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
-		$(CURDIR)/$(VENV)/bin/python -m pytest -p no:cacheprovider \
-		tests/format/test_bulk.py tests/format/test_content.py $(ARGS)
+	asan="$$($(CC) -print-file-name=libasan.so)"; \
+	ubsan="$$($(CC) -print-file-name=libubsan.so)"; cd $(SANITIZED) && \
+		LD_PRELOAD="$$asan $$ubsan" ASAN_OPTIONS=detect_leaks=0 \
+		$(CURDIR)/$(VENV)/bin/python -m pytest -s -p no:cacheprovider \
+		tests/format/test_bulk.py tests/format/test_content.py \
+		tests/format/test_names.py tests/format/test_names_text.py $(ARGS)
 
 check: $(STAMP)
 	$(VENV)/bin/ruff format --check .

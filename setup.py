@@ -6,8 +6,8 @@ setup(
     ext_modules=[
         Extension(
             "revcrypt.format._bulk",
-            sources=["revcrypt/format/_bulk.c", "revcrypt/format/siv.c"],
-            depends=["revcrypt/format/siv.h"],
+            sources=[f"revcrypt/format/{name}.c" for name in ("_bulk", "siv", "eme")],
+            depends=["revcrypt/format/siv.h", "revcrypt/format/eme.h"],
             libraries=["crypto"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,

@@ -1,12 +1,29 @@
-/* The binding of siv.c to Python: revcrypt.format._bulk.Runs. The interpreter lock is
-   released for the whole of each run. */
+/* The binding of siv.c and eme.c to Python: revcrypt.format._bulk. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <string.h>
 
+#include "eme.h"
 #include "siv.h"
+
+static PyObject *failed(void)
+{
+    PyErr_SetString(PyExc_RuntimeError, "libcrypto failed");
+    return NULL;
+}
+
+/* Instances of types that are made at run time hold a reference to them. */
+static void free_object(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF(type);
+}
+
+/* Runs: the interpreter lock is released for the whole of each. */
 
 typedef struct {
     PyObject_HEAD
@@ -59,18 +76,8 @@ static PyObject *Runs_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 static void Runs_dealloc(PyObject *object)
 {
-    Runs *self = (Runs *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    siv_free(self->contexts);
-    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    siv_free(((Runs *)object)->contexts);
     free_object(object);
-    Py_DECREF(type);
-}
-
-static PyObject *failed(void)
-{
-    PyErr_SetString(PyExc_RuntimeError, "libcrypto failed");
-    return NULL;
 }
 
 static PyObject *Runs_seal(PyObject *object, PyObject *args)
@@ -158,7 +165,117 @@ end:
     return result;
 }
 
-static PyMethodDef methods[] = {
+/* Names: a directory's at a time. */
+
+typedef struct {
+    PyObject_HEAD
+    eme *contexts;
+    int raw;
+} Names;
+
+static PyObject *Names_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    Py_buffer key;
+    int raw;
+    static char *names[] = {"key", "raw", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*p:Names", names, &key, &raw))
+        return NULL;
+    Names *self = NULL;
+    if (key.len != EME_KEY_SIZE)
+        PyErr_Format(PyExc_ValueError, "a key has %d bytes", EME_KEY_SIZE);
+    else
+        self = (Names *)PyType_GenericAlloc(type, 0);
+    if (self != NULL) {
+        self->raw = raw;
+        self->contexts = eme_new(key.buf);
+        if (self->contexts == NULL) {
+            Py_DECREF(self);
+            self = NULL;
+            PyErr_NoMemory();
+        }
+    }
+    PyBuffer_Release(&key);
+    return (PyObject *)self;
+}
+
+static void Names_dealloc(PyObject *object)
+{
+    eme_free(((Names *)object)->contexts);
+    free_object(object);
+}
+
+/* Returns the translation of one name, or NULL with an exception. */
+typedef PyObject *(*translation)(Names *self, const uint8_t *iv, const uint8_t *bytes,
+                                 Py_ssize_t size);
+
+static PyObject *encrypt_one(Names *self, const uint8_t *iv, const uint8_t *name,
+                             Py_ssize_t size)
+{
+    uint8_t text[TEXT_MOST];
+    if (size > NAME_MOST) {
+        PyErr_Format(PyExc_ValueError, "a name has at most %d bytes", NAME_MOST);
+        return NULL;
+    }
+    int length =
+        eme_encrypt_name(self->contexts, iv, name, (size_t)size, self->raw, text);
+    return length < 0 ? failed() : PyBytes_FromStringAndSize((char *)text, length);
+}
+
+static PyObject *decrypt_one(Names *self, const uint8_t *iv, const uint8_t *text,
+                             Py_ssize_t size)
+{
+    uint8_t name[STORED_MOST];
+    int length =
+        eme_decrypt_name(self->contexts, iv, text, (size_t)size, self->raw, name);
+    if (length == -1)
+        return failed();
+    if (length < 0)
+        Py_RETURN_NONE;
+    return PyBytes_FromStringAndSize((char *)name, length);
+}
+
+static PyObject *translate(Names *self, PyObject *args, const char *format,
+                           translation one)
+{
+    PyObject *names;
+    const uint8_t *iv;
+    Py_ssize_t iv_size;
+    if (!PyArg_ParseTuple(args, format, &iv, &iv_size, &names))
+        return NULL;
+    if (iv_size != EME_BLOCK) {
+        PyErr_Format(PyExc_ValueError, "an IV has %d bytes", EME_BLOCK);
+        return NULL;
+    }
+    /* A copy that nobody else can change meanwhile. */
+    PyObject *list = PySequence_List(names);
+    Py_ssize_t count = list == NULL ? 0 : PyList_Size(list);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        char *bytes;
+        Py_ssize_t size;
+        PyObject *item = NULL;
+        if (PyBytes_AsStringAndSize(PyList_GetItem(list, i), &bytes, &size) == 0)
+            item = one(self, iv, (uint8_t *)bytes, size);
+        if (item == NULL || PyList_SetItem(list, i, item) != 0) {
+            Py_DECREF(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static PyObject *Names_encrypt(PyObject *self, PyObject *args)
+{
+    return translate((Names *)self, args, "y#O:encrypt", encrypt_one);
+}
+
+static PyObject *Names_decrypt(PyObject *self, PyObject *args)
+{
+    return translate((Names *)self, args, "y#O:decrypt", decrypt_one);
+}
+
+/* The module */
+
+static PyMethodDef runs_methods[] = {
     {"seal", Runs_seal, METH_VARARGS,
      "seal(file_id, block0_nonce, first, plaintext)\n--\n\n"
      "Return the blocks of *plaintext*, which starts at block number *first*."},
@@ -169,29 +286,48 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyType_Slot slots[] = {
+static PyMethodDef names_methods[] = {
+    {"encrypt", Names_encrypt, METH_VARARGS,
+     "encrypt(iv, names)\n--\n\nReturn the full cipher name of each name."},
+    {"decrypt", Names_decrypt, METH_VARARGS,
+     "decrypt(iv, texts)\n--\n\n"
+     "Return what is in each cipher name, or None where it is none."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot runs_slots[] = {
     {Py_tp_doc, "Runs(key)\n--\n\nAES-SIV-512 over runs of blocks, for any thread."},
     {Py_tp_new, Runs_new},
     {Py_tp_dealloc, Runs_dealloc},
-    {Py_tp_methods, methods},
+    {Py_tp_methods, runs_methods},
     {0, NULL},
 };
 
-static PyType_Spec spec = {
-    .name = "revcrypt.format._bulk.Runs",
-    .basicsize = sizeof(Runs),
-    .flags = Py_TPFLAGS_DEFAULT,
-    .slots = slots,
+static PyType_Slot names_slots[] = {
+    {Py_tp_doc, "Names(key, raw)\n--\n\nNames in AES-256-EME and base64url."},
+    {Py_tp_new, Names_new},
+    {Py_tp_dealloc, Names_dealloc},
+    {Py_tp_methods, names_methods},
+    {0, NULL},
+};
+
+static PyType_Spec specs[] = {
+    {"revcrypt.format._bulk.Runs", sizeof(Runs), 0, Py_TPFLAGS_DEFAULT, runs_slots},
+    {"revcrypt.format._bulk.Names", sizeof(Names), 0, Py_TPFLAGS_DEFAULT, names_slots},
 };
 
 static int execute(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
-    if (type == NULL)
-        return -1;
-    int status = PyModule_AddType(module, (PyTypeObject *)type);
-    Py_DECREF(type);
-    return status;
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        PyObject *type = PyType_FromModuleAndSpec(module, &specs[i], NULL);
+        if (type == NULL)
+            return -1;
+        int status = PyModule_AddType(module, (PyTypeObject *)type);
+        Py_DECREF(type);
+        if (status != 0)
+            return -1;
+    }
+    return 0;
 }
 
 static PyModuleDef_Slot module_slots[] = {
@@ -202,7 +338,7 @@ static PyModuleDef_Slot module_slots[] = {
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "revcrypt.format._bulk",
-    .m_doc = "AES-SIV over whole runs of blocks.",
+    .m_doc = "What the format does in bulk: runs of blocks, and names of directories.",
     .m_slots = module_slots,
 };
 

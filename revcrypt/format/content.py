@@ -24,15 +24,9 @@ from cryptography.hazmat.primitives.ciphers.aead import (
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
 from revcrypt.errors import AuthenticationError
+from revcrypt.format import bulk
 from revcrypt.format.derive import FileIds
 from revcrypt.format.sizes import BLOCK_SIZE
-
-try:
-    from revcrypt.format import _bulk
-
-    COMPILED: type[_bulk.Runs] | None = _bulk.Runs
-except ImportError:
-    COMPILED = None
 
 _VALUE_AD = bytes(8)
 
@@ -97,7 +91,7 @@ class AesSiv(ContentCipher):
 
     def __init__(self, key: bytes, *, in_python: bool = False) -> None:
         self._siv = AESSIV(key)
-        self._runs = None if COMPILED is None or in_python else COMPILED(key)
+        self._runs = None if bulk.RUNS is None or in_python else bulk.RUNS(key)
 
     @property
     def is_compiled(self) -> bool:

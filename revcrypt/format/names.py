@@ -14,6 +14,7 @@ from enum import Enum
 from hashlib import sha256
 
 from revcrypt.errors import BadNameError, MalformedError
+from revcrypt.format import bulk
 from revcrypt.format.eme import BLOCK, Eme
 
 CONFIG_NAME = b"gocryptfs.conf"
@@ -31,7 +32,7 @@ ZERO_IV = bytes(BLOCK)
 """The IV of every directory where names are deterministic."""
 
 _XATTR_IV = b"xattr_name_iv_xx"
-_XATTR_PREFIX = b"user.gocryptfs."
+XATTR_PREFIX = b"user.gocryptfs."
 
 
 class EntryKind(Enum):
@@ -65,12 +66,12 @@ class Base64:
     """base64url (RFC 4648, section 5), without padding where *raw*."""
 
     def __init__(self, *, raw: bool) -> None:
-        self._raw = raw
+        self.raw = raw
 
     def encode(self, data: bytes) -> bytes:
         """Return the text form of *data*."""
         text = urlsafe_b64encode(data)
-        return text.rstrip(b"=") if self._raw else text
+        return text.rstrip(b"=") if self.raw else text
 
     def decode(self, text: bytes) -> bytes:
         """Return the bytes in *text*; raises `MalformedError`.
@@ -78,7 +79,7 @@ class Base64:
         Only what `encode` writes is accepted: no line ends, no other alphabet, no
         unused bits. Otherwise one name could be written in several ways.
         """
-        padding = b"=" * (-len(text) % 4) if self._raw else b""
+        padding = b"=" * (-len(text) % 4) if self.raw else b""
         try:
             data = urlsafe_b64decode(text + padding)
         except Base64Error:
@@ -89,7 +90,7 @@ class Base64:
 
     def encoded_size(self, size: int) -> int:
         """Return the length of the text form of *size* bytes."""
-        return -(-size * 4 // 3) if self._raw else -(-size // 3) * 4
+        return -(-size * 4 // 3) if self.raw else -(-size // 3) * 4
 
 
 class NameCipher:
@@ -100,11 +101,14 @@ class NameCipher:
 
     def __init__(self, key: bytes, *, base64: Base64, long_name_max: int) -> None:
         self._eme = Eme(key)
+        self._compiled = None if bulk.NAMES is None else bulk.NAMES(key, base64.raw)
         self._base64 = base64
         self._long_name_max = long_name_max
 
     def encrypt(self, plain_names: Sequence[bytes], dir_iv: bytes) -> list[bytes]:
         """Return the full cipher names of *plain_names*, however long, in order."""
+        if self._compiled is not None:
+            return self._compiled.encrypt(dir_iv, plain_names)
         padded = [_pad(name) for name in plain_names]
         return list(map(self._base64.encode, self._eme.encrypt(dir_iv, padded)))
 
@@ -119,22 +123,28 @@ class NameCipher:
         """Return the directory entry for a full cipher name: itself, or its hash."""
         if len(cipher_name) <= self._long_name_max:
             return cipher_name
+        return self.hashed(cipher_name)
+
+    def hashed(self, cipher_name: bytes) -> bytes:
+        """Return the directory entry of a full cipher name that is too long."""
         return LONG_PREFIX + self._base64.encode(sha256(cipher_name).digest())
 
     def encrypt_xattr(self, name: bytes) -> bytes:
         """Return the cipher name of the extended attribute *name* (with namespace)."""
-        [encrypted] = self._eme.encrypt(_XATTR_IV, [_pad(name)])
-        return _XATTR_PREFIX + self._base64.encode(encrypted)
+        [encrypted] = self.encrypt([name], _XATTR_IV)
+        return XATTR_PREFIX + encrypted
 
     def decrypt_xattr(self, cipher_name: bytes) -> bytes:
         """Return the attribute name in *cipher_name*; raises `BadNameError`."""
-        if cipher_name.startswith(_XATTR_PREFIX):
-            [name] = self._decrypt([cipher_name[len(_XATTR_PREFIX) :]], _XATTR_IV)
+        if cipher_name.startswith(XATTR_PREFIX):
+            [name] = self._decrypt([cipher_name[len(XATTR_PREFIX) :]], _XATTR_IV)
             if name and b"\x00" not in name:
                 return name
         raise BadNameError("not the name of an encrypted attribute")
 
     def _decrypt(self, texts: Sequence[bytes], iv: bytes) -> list[bytes | None]:
+        if self._compiled is not None:
+            return self._compiled.decrypt(iv, texts)
         blocks = [self._blocks(text) for text in texts]
         opened = iter(self._eme.decrypt(iv, [b for b in blocks if b]))
         return [_unpad(next(opened)) if b else None for b in blocks]

@@ -1,4 +1,4 @@
-"""The compiled runs against `AESSIV`, which they must agree with bit by bit.
+"""The compiled part against what is in Python: they must agree bit by bit.
 
 RFC 5297's own vectors have other keys and associated data than blocks of a file ever
 have; `cryptography` checks its AESSIV against them, and that is the reference here.
@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from revcrypt.format import content
+from revcrypt.format import bulk
+from revcrypt.format.names import Base64, NameCipher
 
 pytestmark = pytest.mark.skipif(
-    content.COMPILED is None and "REVCRYPT_WITHOUT_BULK" in os.environ,
+    bulk.RUNS is None and "REVCRYPT_WITHOUT_BULK" in os.environ,
     reason="REVCRYPT_WITHOUT_BULK is set, and it is not there",
 )
 
@@ -28,9 +29,9 @@ EVERY_LENGTH = range(8201)
 
 
 def make() -> Any:
-    """Return the object under test."""
-    assert content.COMPILED is not None, "the compiled runs were not built"
-    return content.COMPILED(KEY)
+    """Return the runs under test."""
+    assert bulk.RUNS is not None, "the compiled runs were not built"
+    return bulk.RUNS(KEY)
 
 
 def reference(first: int, plain: bytes) -> bytes:
@@ -141,10 +142,10 @@ def test_threads() -> None:
 
 def test_wrong_arguments() -> None:
     """Keys, ids and nonces of a wrong size are refused, not read beyond their end."""
-    assert content.COMPILED is not None
+    assert bulk.RUNS is not None
     for size in (0, 32, 63, 65):
         with pytest.raises(ValueError, match="64"):
-            content.COMPILED(bytes(size))
+            bulk.RUNS(bytes(size))
     runs = make()
     for short in (b"", b"x" * 15, b"x" * 17):
         with pytest.raises(ValueError, match="16"):
@@ -153,3 +154,65 @@ def test_wrong_arguments() -> None:
             runs.seal(FILE_ID, short, 0, b"")
         with pytest.raises(ValueError, match="16"):
             runs.open(short, 0, b"", False)
+
+
+# Names
+
+
+def both(*, raw: bool) -> tuple[Any, NameCipher]:
+    """Return the compiled names, and those in Python."""
+    assert bulk.NAMES is not None
+    compiled = bulk.NAMES(KEY[:32], raw)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bulk, "NAMES", None)
+        base64 = Base64(raw=raw)
+        return compiled, NameCipher(KEY[:32], base64=base64, long_name_max=255)
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_names_of_every_length(*, raw: bool) -> None:
+    """All names that a directory can have, and longer ones, come out the same."""
+    compiled, python = both(raw=raw)
+    random = Random(5)
+    for size in [*range(1, 256), 256, 1000, 2000]:
+        iv, name = random.randbytes(16), random.randbytes(size)
+        [encrypted] = compiled.encrypt(iv, [name])
+        assert [encrypted] == python.encrypt([name], iv)
+        if size <= 255:
+            assert compiled.decrypt(iv, [encrypted]) == [name]
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_spoiled_names(*, raw: bool) -> None:
+    """What is no name is None for both; one in 256 may decrypt to something else."""
+    compiled, python = both(raw=raw)
+    random = Random(6)
+    iv = random.randbytes(16)
+    texts = []
+    for _ in range(5000):
+        name = random.randbytes(random.randrange(1, 256))
+        text = bytearray(compiled.encrypt(iv, [name])[0])
+        text[random.randrange(len(text))] = random.choice(b"Ab9-_=+/ \n\x00\xff")
+        cut = len(text) - random.choice([0, 0, 0, 1, 2, 21])
+        tail = random.choice([b"", b"", b"=", b"==", b"A", b"\n", b"A" * 400])
+        texts.append(bytes(text[: max(cut, 0)]) + tail)
+    texts += [b"", b"=", b"A" * 344, b"A" * 345, b"." * 22]
+    decrypted = compiled.decrypt(iv, texts)
+    assert decrypted == python._decrypt(texts, iv)
+    assert None in decrypted
+
+
+def test_wrong_names() -> None:
+    """What is no bytes, or too long, is an error and harms nothing."""
+    compiled, _ = both(raw=True)
+    assert compiled.encrypt(bytes(16), []) == []
+    for wrong in ("text", None, 7):
+        with pytest.raises(TypeError):
+            compiled.encrypt(bytes(16), [b"good", wrong])
+    with pytest.raises(ValueError, match="2047"):
+        compiled.encrypt(bytes(16), [bytes(2048)])
+    with pytest.raises(ValueError, match="16"):
+        compiled.decrypt(bytes(15), [])
+    assert bulk.NAMES is not None
+    with pytest.raises(ValueError, match="32"):
+        bulk.NAMES(bytes(31), True)

@@ -17,6 +17,8 @@ from revcrypt.format.eme import Eme
 from revcrypt.format.names import Base64, NameCipher, is_valid
 from revcrypt.format.volume import Volume
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/names.json").read_text())
 ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 NAME_KEY = bytes(range(32))

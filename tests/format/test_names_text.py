@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from revcrypt.errors import MalformedError
 from revcrypt.format.names import Base64, EntryKind, NameCipher, entry_kind
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/names.json").read_text())
 IV = bytes(16)
 
