@@ -18,9 +18,9 @@ attributes for a second, and pages, for all clients together. So:
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Generic, NamedTuple, TypeVar
 
 from revcrypt.errors import SourceChangedError
@@ -70,12 +70,12 @@ class _Recent(Generic[K]):
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._told: dict[K, _Told] = {}
+        # The oldest is in front; a dict would look at all gaps that it has left there.
+        self._told: OrderedDict[K, _Told] = OrderedDict()
 
     def add(self, key: K, told: _Told) -> None:
-        # Taking it out first keeps the oldest in front.
-        self._told.pop(key, None)
         self._told[key] = told
+        self._told.move_to_end(key)
         self._drop_old()
 
     def get(self, key: K) -> _Told | None:
@@ -84,9 +84,9 @@ class _Recent(Generic[K]):
 
     def _drop_old(self) -> None:
         oldest = time.monotonic() - self._seconds
-        old = list(takewhile(lambda item: item[1].at < oldest, self._told.items()))
-        for key, _ in old:
-            del self._told[key]
+        told = self._told
+        while told and told[next(iter(told))].at < oldest:
+            told.popitem(last=False)
 
 
 @dataclass(slots=True, eq=False)
