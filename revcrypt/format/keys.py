@@ -29,6 +29,8 @@ _CONTENT_INFO = {
     Cipher.XCHACHA20_POLY1305: b"XChaCha20-Poly1305 file content encryption",
 }
 _GROUP = 8
+_MOST_WORK = 1 << 24
+"""Blocks of 128 bytes to be mixed with P over 1: about 5 seconds. Usual is 2^19."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,21 @@ def derive_kek(passphrase: bytes, params: ScryptParams, *, memory_limit: int) ->
     """Return the key-encryption key of *passphrase*.
 
     Raises `ScryptCostError`, before allocating anything, where *params* need more than
-    *memory_limit* bytes: a config from a hostile backup host must not take the machine
-    down.
+    *memory_limit* bytes, or endless time: a config from a hostile backup host must not
+    take the machine down.
     """
     if params.memory > memory_limit:
         raise ScryptCostError(
             f"the scrypt cost of this config needs {params.memory >> 20} MiB of memory; "
             f"this machine can spare {memory_limit >> 20} MiB",
             hint="use a machine with more memory, or give the master key instead",
+        )
+    # The cost in time of several lanes adds up, without limit: no config needs them.
+    if params.p > 1 and params.n * params.r * params.p > _MOST_WORK:
+        raise ScryptCostError(
+            f"the scrypt cost of this config is absurd: N={params.n}, P={params.p}",
+            hint="somebody has changed it; give the master key instead, or use another "
+            "copy of the config",
         )
     scrypt = Scrypt(params.salt, params.key_size, params.n, params.r, params.p)
     return scrypt.derive(passphrase)

@@ -122,6 +122,15 @@ def test_cost_limit_is_exact() -> None:
         keys.derive_kek(b"test", cost, memory_limit=cost.memory - 1)
 
 
+def test_time_limit() -> None:
+    """Lanes, which need no memory, must not keep us busy for ever; a few may."""
+    few = ScryptParams(salt=bytes(32), n=1024, p=4)
+    assert len(keys.derive_kek(b"test", few, memory_limit=AMPLE)) == 32
+    many = ScryptParams(salt=bytes(32), n=1024, p=2**15)
+    with pytest.raises(ScryptCostError, match="absurd"):
+        keys.derive_kek(b"test", many, memory_limit=AMPLE)
+
+
 @pytest.mark.parametrize("vector", VECTORS["derived"])
 def test_derived_key(vector: dict[str, Any]) -> None:
     """Each use has the key of the specification."""
