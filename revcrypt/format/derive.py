@@ -2,6 +2,11 @@
 
 `SHA-256(path || 00 || PURPOSE)[:16]`, where path is the encrypted path as the view shows
 it. No key is involved. (Format specification, sections 3.5, 5.2 and 6.2.)
+
+An object with several names is the exception, because no name may take part in what all
+names show (section 3.6). Its ids and nonces begin with eight bytes that stand for the
+object, its link id. The other eight are derived from these, so that they can be told
+from those of a path by whoever has nothing but the backup.
 """
 
 from dataclasses import dataclass
@@ -9,6 +14,7 @@ from enum import Enum
 from hashlib import sha256
 
 IV_SIZE = 16
+LINK_ID_SIZE = 8
 
 
 class Purpose(Enum):
@@ -21,6 +27,7 @@ class Purpose(Enum):
     XATTR_NONCE = b"XATTRIV"
     DEVICE_TAG = b"REVCRYPT-DEVICE-TAG"
     INODE = b"REVCRYPT-INODE"
+    LINK_ID = b"REVCRYPT-LINK-ID"
     GENERATION = b"REVCRYPT-GENERATION"
 
 
@@ -53,12 +60,37 @@ def file_ids(cipher_path: bytes) -> FileIds:
 
 
 def linked_path(device_tag: bytes, inode: int) -> bytes:
-    """Return what stands for the path of an object with several names.
+    """Return what stands for the path of the object *inode* of a device.
 
-    All names of one inode must show the same bytes, whichever was opened first, so no
-    name can take part. The leading NUL keeps this apart from every path.
+    The leading NUL keeps this apart from every path.
     """
     return b"\x00" + device_tag + inode.to_bytes(8)
+
+
+def link_id(device_tag: bytes, inode: int) -> bytes:
+    """Return the link id of an object with several names."""
+    return derive(linked_path(device_tag, inode), Purpose.LINK_ID)[:LINK_ID_SIZE]
+
+
+def linked_iv(link_id: bytes, purpose: Purpose, cipher_name: bytes = b"") -> bytes:
+    """Return the file id or nonce of an object with several names.
+
+    *cipher_name* is that of an extended attribute.
+    """
+    mark = derive(b"\x00" + link_id + b"\x00" + cipher_name, purpose)
+    return link_id + mark[:LINK_ID_SIZE]
+
+
+def is_linked(iv: bytes, purpose: Purpose, cipher_name: bytes = b"") -> bool:
+    """Tell whether *iv* is one that `linked_iv` makes; by chance, one in 2^64 is."""
+    return iv == linked_iv(iv[:LINK_ID_SIZE], purpose, cipher_name)
+
+
+def linked_file_ids(link_id: bytes) -> FileIds:
+    """Return the ids of a file with several names."""
+    return FileIds(
+        linked_iv(link_id, Purpose.FILE_ID), linked_iv(link_id, Purpose.BLOCK0_NONCE)
+    )
 
 
 def dir_iv(cipher_path: bytes) -> bytes:

@@ -11,6 +11,7 @@ from stat import S_IFDIR, S_IFREG, S_ISDIR, S_ISLNK, S_ISREG
 
 from revcrypt.errors import BadNameError, NoAttributeError
 from revcrypt.format import derive
+from revcrypt.format.derive import Purpose
 from revcrypt.format.names import (
     CONFIG_NAME,
     DIR_IV_NAME,
@@ -69,6 +70,11 @@ class ReverseView(TreeView):
         self._dir_iv = volume.features.dir_iv and not self._plaintext_names
         self._config = config
         self._names = NameCache(volume.names)
+
+    @property
+    def shows_config(self) -> bool:
+        """Whether there is a config in the root of the view."""
+        return self._config is not None
 
     def cipher_path(self, node: Node) -> bytes:
         """Return the path of *node* in the view."""
@@ -298,18 +304,21 @@ class ReverseView(TreeView):
         except OSError:
             return 0  # Whoever reads the link gets the error.
 
-    def _derivation_path(self, node: Node, status: os.stat_result) -> bytes:
-        """Return what the ids and nonces of an object are derived from."""
+    def _link_id(self, node: Node, status: os.stat_result) -> bytes | None:
+        """Return what the ids and nonces of an object with several names begin with."""
         if status.st_nlink > 1 and not S_ISDIR(status.st_mode):
-            return derive.linked_path(node.device.tag, node.source_inode)
-        return self.cipher_path(node)
+            return derive.link_id(node.device.tag, node.source_inode)
+        return None
 
     # Content
 
     def readlink(self, node: Node) -> bytes:
         """Return the encrypted target of a symlink."""
-        status = self.source.stat(node)
-        nonce = derive.symlink_nonce(self._derivation_path(node, status))
+        link_id = self._link_id(node, self.source.stat(node))
+        if link_id is None:
+            nonce = derive.symlink_nonce(self.cipher_path(node))
+        else:
+            nonce = derive.linked_iv(link_id, Purpose.SYMLINK_NONCE)
         target = self._volume.seal_link(nonce, self.source.readlink(node))
         if len(target) > LINK_MAX:
             raise OSError(ENAMETOOLONG, "the encrypted link target is too long")
@@ -322,12 +331,17 @@ class ReverseView(TreeView):
             attrs = self.attrs(node)
             return BytesFile(path, node.content, attrs)
         fd, status = self.source.open_file(node)
+        link_id = self._link_id(node, status)
+        if link_id is None:
+            ids = derive.file_ids(path)
+        else:
+            ids = derive.linked_file_ids(link_id)
         return ReverseFile(
             path,
             fd,
             status,
             cipher=self._volume.sealer,
-            ids=derive.file_ids(self._derivation_path(node, status)),
+            ids=ids,
             attrs=lambda status: self._status_attrs(node, status),
         )
 
@@ -368,5 +382,9 @@ class ReverseView(TreeView):
         except BadNameError:
             raise NoAttributeError("not an encrypted attribute") from None
         value = self.source.get_xattr(node, plain)
-        path = self._derivation_path(node, self.source.stat(node))
-        return self._volume.sealer.seal_value(derive.xattr_nonce(path, name), value)
+        link_id = self._link_id(node, self.source.stat(node))
+        if link_id is None:
+            nonce = derive.xattr_nonce(self.cipher_path(node), name)
+        else:
+            nonce = derive.linked_iv(link_id, Purpose.XATTR_NONCE, name)
+        return self._volume.sealer.seal_value(nonce, value)
