@@ -11,7 +11,10 @@ from enum import IntEnum, unique
 
 @unique
 class ExitCode(IntEnum):
-    """Exit statuses; the numbers are gocryptfs's, so that scripts carry over."""
+    """Exit statuses; the numbers are gocryptfs's, so that scripts carry over.
+
+    Those from 40 on are for what gocryptfs does not do.
+    """
 
     OK = 0
     USAGE = 1
@@ -30,6 +33,7 @@ class ExitCode(IntEnum):
     FINDINGS = 26
     CONFIG_INVALID = 27
     FILTER = 29
+    DESTINATION = 40
 
 
 class RevcryptError(Exception):
@@ -125,6 +129,20 @@ class FilterError(UserError):
     """What is to be left out cannot be understood, or its file cannot be read."""
 
     exit_code = ExitCode.FILTER
+
+
+class DestinationError(UserError):
+    """What is restored cannot be written: a bad destination, or a full disk."""
+
+    exit_code = ExitCode.DESTINATION
+
+
+class UnwritableError(RevcryptError):
+    """One object cannot be written where it belongs; others can."""
+
+
+class WorkerError(UserError):
+    """A worker process has died."""
 
 
 class DataError(RevcryptError):

@@ -4,7 +4,7 @@ import logging
 import os
 import resource
 import secrets as random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from errno import EOPNOTSUPP, EPERM
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from revcrypt.view.shown_config import (
     REVERSE_CONFIG_NAME,
     ShownConfig,
 )
-from revcrypt.view.source import Source
+from revcrypt.view.source import Source, open_regular
 
 _NO_FLAGS = Features()
 
@@ -74,7 +74,7 @@ def read(config_path: ConfigPath, flags: Features = _NO_FLAGS) -> Config:
     """
     path = config_path.path
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_opener(config_path)) as file:
             data = file.read(MAX_CONFIG_SIZE)
     except OSError as error:
         raise ConfigUnreadableError(
@@ -87,6 +87,17 @@ def read(config_path: ConfigPath, flags: Features = _NO_FLAGS) -> Config:
         raise type(error)(f"{path}: {error}", hint=error.hint) from None
     _check_flags(flags, config.features)
     return config
+
+
+def _opener(config_path: ConfigPath) -> Callable[[str, int], int] | None:
+    """Return what opens a config, None for the usual way.
+
+    A pipe or a device is fine if somebody has named it. At the usual place it may be a
+    trap of the backup host: we would wait for ever.
+    """
+    if not config_path.is_default:
+        return None
+    return lambda path, _: open_regular(None, os.path.realpath(os.fsencode(path)))[0]
 
 
 def _what_instead(path: str) -> str:

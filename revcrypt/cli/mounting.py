@@ -5,18 +5,26 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from revcrypt.cli import background, configs, filters, logs, mountpoint, options
+from revcrypt.cli import (
+    background,
+    backups,
+    configs,
+    filters,
+    logs,
+    mountpoint,
+    options,
+    views,
+)
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.supervisor import Supervisor, check_visible
 from revcrypt.errors import (
     ExitCode,
-    MasterKeyError,
     MountpointError,
     UsageError,
 )
 from revcrypt.format.content import Cipher
-from revcrypt.format.names import CONFIG_NAME
 from revcrypt.format.volume import Volume
+from revcrypt.view.detect import take_sample
 from revcrypt.view.forward import ForwardView
 from revcrypt.view.mounts import source_name
 from revcrypt.view.reverse import ReverseView
@@ -76,21 +84,16 @@ def mount_reverse(
         request.config, request.secrets, show_config=show_config
     )
     exclude = filters.make_exclude(left_out, request.source, secrets)
-    master_key, features, is_proven = request.open_key()
-    if features.cipher is not Cipher.AES_SIV:
-        raise UsageError(
-            "this config is not for reverse views: they need AES-SIV",
-            hint="make one with revcrypt init",
-        )
-    taken = os.path.join(request.source, os.fsdecode(CONFIG_NAME))
-    if features.plaintext_names and os.path.lexists(taken):
-        log.warning("%s is left out: the name is taken by the config of the view", taken)
-    source = Source(os.fsencode(request.source))
-    shown = configs.shown(request.config, source) if show_config else None
-    if shown is not None and not is_proven:
+    key = request.open_key()
+    view = views.reverse_view(
+        request.source,
+        Volume.open(key.master_key, key.features),
+        request.config if show_config else None,
+        exclude=exclude,
+        owner=request.owner,
+    )
+    if view.shows_config and not key.is_proven:
         log.warning("the view shows %s, unproven for this key", request.config.path)
-    volume = Volume.open(master_key, features)
-    view = ReverseView(source, volume, shown, exclude=exclude, owner=request.owner)
     return _serve(view, request, inherited)
 
 
@@ -100,17 +103,17 @@ def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
     if _is_mounted(request):
         return ExitCode.OK
     check(request, is_forward=True)
-    master_key, features, is_proven = request.open_key()
-    strict = features.cipher is Cipher.AES_SIV and not lenient
-    volume = Volume.open(master_key, features)
-    view = ForwardView(
-        Source(os.fsencode(request.source)), volume, strict=strict, owner=request.owner
+    key = request.open_key()
+    source = Source(os.fsencode(request.source))
+    features = backups.settle(
+        source, request.config, key, take_sample(source), lenient=lenient
     )
-    if not is_proven and not lenient and not view.is_opened_by_key():
-        raise MasterKeyError(
-            f"the master key opens nothing in {request.source}",
-            hint="it is another directory's, or the options about the format are missing",
-        )
+    view = ForwardView(
+        source,
+        Volume.open(key.master_key, features),
+        strict=features.cipher is Cipher.AES_SIV and not lenient,
+        owner=request.owner,
+    )
     return _serve(view, request, inherited)
 
 

@@ -5,7 +5,7 @@ import os
 import shlex
 from typing import Any
 
-from revcrypt.cli import configs, secrets, users
+from revcrypt.cli import configs, logs, secrets, users
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import SourceError, UsageError
@@ -37,19 +37,34 @@ def add_passphrase(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_master_key(parser: argparse.ArgumentParser) -> None:
+    """Declare `--masterkey`."""
+    parser.add_argument(
+        "--masterkey",
+        metavar="FILE",
+        help="read the master key instead of a passphrase, from FILE or from stdin (-); "
+        "KEY itself works, but all users of this machine can see it then",
+    )
+
+
 def passphrase(arguments: argparse.Namespace) -> PassphraseSource:
     """Return where the passphrase comes from, unless there is a master key instead."""
+    source = passphrase_source(arguments)
+    has_key = getattr(arguments, "masterkey", None) is not None
+    if has_key and (source.passfiles or source.extpass):
+        raise UsageError("--masterkey excludes --passfile and --extpass")
+    return source
+
+
+def passphrase_source(arguments: argparse.Namespace) -> PassphraseSource:
+    """Return where `add_passphrase` says that the passphrase comes from."""
     try:
         extpass = shlex.split(arguments.extpass or "")
     except ValueError as error:
         raise UsageError(f"--extpass: {str(error).lower()}") from None
     if arguments.extpass is not None and not extpass:
         raise UsageError("--extpass names no program")
-    source = PassphraseSource(arguments.passfile, extpass)
-    has_key = getattr(arguments, "masterkey", None) is not None
-    if has_key and (source.passfiles or source.extpass):
-        raise UsageError("--masterkey excludes --passfile and --extpass")
-    return source
+    return PassphraseSource(arguments.passfile, extpass)
 
 
 def add_name_features(parser: argparse._ActionsContainer) -> None:
@@ -99,6 +114,19 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def set_level(arguments: argparse.Namespace) -> None:
+    """Show as many messages as `add_quiet` lets the user say."""
+    logs.set_level(quiet=arguments.quiet, debug=False)
+
+
+def jobs(arguments: argparse.Namespace) -> int:
+    """Return how many processes to use; raises `UsageError`."""
+    count: int = arguments.jobs
+    if count < 1:
+        raise UsageError(f"--jobs is {count}, not 1 or more")
+    return count
+
+
 def add_foreground(parser: argparse.ArgumentParser) -> None:
     """Declare `--foreground`."""
     parser.add_argument(
@@ -122,11 +150,7 @@ def add_mount(parser: argparse.ArgumentParser) -> None:
     """Declare what both kinds of mount have in common."""
     parser.add_argument("mountpoint", metavar="MOUNTPOINT", help="an empty directory")
     add_passphrase(parser)
-    parser.add_argument(
-        "--masterkey",
-        metavar="FILE",
-        help="read the master key instead of a passphrase, from FILE or from stdin (-)",
-    )
+    add_master_key(parser)
     add_foreground(parser)
     parser.add_argument(
         "--fsname",
@@ -156,8 +180,9 @@ def mount(arguments: argparse.Namespace) -> dict[str, Any]:
 def secret_files(arguments: argparse.Namespace) -> list[str]:
     """Return the files that hold a passphrase or key."""
     files = [*arguments.passfile]
-    if arguments.masterkey not in (None, "-"):
-        files.append(arguments.masterkey)
+    key = arguments.masterkey
+    if key not in (None, "-") and not secrets.is_master_key(key):
+        files.append(key)
     return files
 
 

@@ -1,7 +1,7 @@
 """Where secrets enter: passphrases and master keys, in this module and no other.
 
 Secrets never come from an argument or the environment, where other users can read
-them. The one exception is `-masterkey` of the gocryptfs-compatible command line.
+them. The one exception is a master key, which is taken from an argument with a warning.
 (Format specification, section 9.4.)
 """
 
@@ -131,25 +131,31 @@ def _checked(data: bytes, origin: str) -> bytes:
     return passphrase
 
 
-def read_master_key(path: str) -> bytes:
-    """Return the master key written in the file *path*, or on stdin for `-`."""
-    if _is_master_key(path):
-        raise UsageError(
-            "the master key itself is no argument: all users of this machine can see it",
-            hint="give a file that holds it, or - for stdin",
+def read_master_key(text: str) -> bytes:
+    """Return the master key in the file *text*, on stdin for `-`, or *text* itself.
+
+    The last works because gocryptfs has it, and because somebody who has nothing but a
+    sheet of paper must not fail on a detail; but it warns.
+    """
+    if is_master_key(text):
+        log.warning(
+            "all users of this machine can see a master key on the command line; "
+            "give a file that holds it, or - to be asked"
         )
+        return parse_master_key(text)
     try:
-        if path == _STDIN:
+        if text == _STDIN:
             return parse_master_key(_master_key_text())
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(text, encoding="utf-8", errors="replace") as file:
             return parse_master_key(file.read(MAX_PASSPHRASE))
     except OSError as error:
         raise MasterKeyError(
-            f"cannot read master key file {path}: {error.strerror}"
+            f"cannot read master key file {text}: {error.strerror}"
         ) from None
 
 
-def _is_master_key(text: str) -> bool:
+def is_master_key(text: str) -> bool:
+    """Tell whether *text* is a master key itself, not the name of a file."""
     try:
         parse_master_key(text)
     except MasterKeyError:

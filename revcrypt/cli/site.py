@@ -22,6 +22,7 @@ from typing import Any
 from revcrypt.cli import forward, mounting, options, reverse
 from revcrypt.cli.configs import ConfigPath
 from revcrypt.cli.parser import Parser
+from revcrypt.cli.secrets import is_master_key
 from revcrypt.errors import (
     ConfigInvalidError,
     ConfigUnreadableError,
@@ -143,6 +144,10 @@ def _parse(name: str, path: str, settings: Mapping[str, Any]) -> Site:
             f"unknown key {key}",
             hint="the keys are source, mountpoint, forward, and the long options of "
             f"revcrypt {'forward' if is_forward else 'reverse'}",
+        )
+    if arguments.masterkey is not None and is_master_key(arguments.masterkey):
+        raise UsageError(
+            "masterkey is the key itself", hint="name a file that only root can read"
         )
     for key, value in settings.items():
         is_list = isinstance(getattr(arguments, key.replace("-", "_"), None), list)

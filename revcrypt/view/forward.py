@@ -11,7 +11,6 @@ stubs are empty files and zeroed blocks are holes.
 import logging
 import os
 from errno import ENOENT
-from itertools import islice
 from stat import S_ISLNK, S_ISREG
 
 from revcrypt.errors import (
@@ -20,24 +19,15 @@ from revcrypt.errors import (
     DataError,
     MalformedError,
 )
-from revcrypt.format.names import (
-    CONFIG_NAME,
-    DIR_IV_NAME,
-    NAME_FILE_MAX,
-    NAME_FILE_SUFFIX,
-    ZERO_IV,
-    EntryKind,
-    entry_kind,
-)
+from revcrypt.format.names import CONFIG_NAME
 from revcrypt.format.sizes import SMALLEST_FILE, apparent_plain_size
 from revcrypt.format.volume import Volume
+from revcrypt.view.findings import Report, log_finding
 from revcrypt.view.forward_file import ForwardFile
-from revcrypt.view.nodes import Attrs, Child, Node, OpenFile, blocks_of, join
-from revcrypt.view.source import NotRegularError, Source, open_regular
+from revcrypt.view.forward_names import ForwardNames
+from revcrypt.view.nodes import Attrs, Child, Node, OpenFile, blocks_of
+from revcrypt.view.source import Source
 from revcrypt.view.tree import ACL_NAMES, Owner, TreeView
-
-_TRIES = 10
-"""Files to try before a key is given up."""
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +35,47 @@ log = logging.getLogger(__name__)
 class ForwardView(TreeView):
     """The plaintext of *source* under *volume*.
 
-    *strict* refuses what a reverse view never produces.
+    *strict* refuses what a reverse view never produces, and puts names right that it
+    would have made otherwise. *report* is told of names that are wrong. With *keeps_all*,
+    an entry whose name is lost is shown under its cipher name.
     """
 
     def __init__(
-        self, source: Source, volume: Volume, *, strict: bool, owner: Owner | None = None
+        self,
+        source: Source,
+        volume: Volume,
+        *,
+        strict: bool,
+        owner: Owner | None = None,
+        report: Report = log_finding,
+        keeps_all: bool = False,
     ) -> None:
         super().__init__(source, owner)
-        self._volume = volume
-        self._strict = strict
-        self._plaintext_names = volume.features.plaintext_names
-        self._dir_iv = volume.features.dir_iv and not self._plaintext_names
+        self.volume = volume
+        self.strict = strict
+        self._keeps_all = keeps_all
+        self.names: ForwardNames | None = None
+        """How names are encrypted, unless they are not."""
+        if not volume.features.plaintext_names:
+            self.names = ForwardNames(
+                source,
+                volume.names,
+                report,
+                have_ivs=volume.features.dir_iv,
+                heals=strict,
+                keeps_all=keeps_all,
+            )
+
+    def with_report(self, report: Report) -> "ForwardView":
+        """Return the same view, for somebody else to be told what is wrong."""
+        return ForwardView(
+            self.source,
+            self.volume,
+            strict=self.strict,
+            owner=self._owner,
+            report=report,
+            keeps_all=self._keeps_all,
+        )
 
     def cipher_path(self, node: Node) -> bytes:
         """Return the path of *node* in the source."""
@@ -66,107 +86,20 @@ class ForwardView(TreeView):
     def lookup(self, parent: Node, shown_name: bytes) -> tuple[Node, Attrs]:
         """Find an entry of a directory."""
         backing = shown_name
-        if not self._plaintext_names:
-            [full] = self._volume.names.encrypt([shown_name], self._iv(parent))
-            backing = self._volume.names.shown(full)
+        if self.names is not None:
+            backing = self.names.encrypt(parent, shown_name)
         if parent is self.root and backing == CONFIG_NAME:
             raise FileNotFoundError(ENOENT, "the config is no part of the plaintext")
         return self.child(parent, Child(shown_name, backing))
 
-    def _iv(self, directory: Node) -> bytes:
-        if not self._dir_iv:
-            return ZERO_IV
-        try:
-            iv = self._read_small(directory, DIR_IV_NAME, len(ZERO_IV))
-        except OSError as error:
-            raise MalformedError(f"{DIR_IV_NAME.decode()}: {error.strerror}") from None
-        if len(iv) != len(ZERO_IV) or iv == ZERO_IV:
-            raise MalformedError(f"{DIR_IV_NAME.decode()} holds no directory IV")
-        return iv
-
-    def _read_small(self, directory: Node, name: bytes, limit: int) -> bytes:
-        """Return a file's content; more than *limit* bytes come back as one more."""
-        fd, _ = open_regular(self.source.dir_fd(directory), name)
-        try:
-            return os.read(fd, limit + 1)
-        finally:
-            os.close(fd)
-
     def entries(self, node: Node) -> list[Child]:
         """Return a snapshot of the entries that have a plain name, in backing order."""
-        backing = self.source.names(node)
+        if self.names is not None:
+            return self.names.entries(node)
+        names = self.source.names(node)
         if node is self.root:
-            backing = [name for name in backing if name != CONFIG_NAME]
-        if self._plaintext_names:
-            return [Child(name, name) for name in backing]
-        if self._dir_iv:
-            backing = [name for name in backing if name != DIR_IV_NAME]
-        iv = self._iv(node)
-        full = {}
-        for name in backing:
-            match entry_kind(name):
-                case EntryKind.SHORT:
-                    # A name that should be hashed cannot be looked up as it is.
-                    full[name] = name if self._volume.names.shown(name) == name else b""
-                case EntryKind.LONG:
-                    full[name] = self._full_name(node, name)
-                case EntryKind.NAME_FILE:
-                    pass
-        plain = self._volume.names.decrypt(list(full.values()), iv)
-        children = []
-        for name, shown in zip(full, plain):
-            if shown is None:
-                path = os.fsdecode(join(self.cipher_path(node), name))
-                log.warning("%s: left out, its name does not decrypt", path)
-            else:
-                children.append(Child(shown, name))
-        return children
-
-    def _full_name(self, directory: Node, entry: bytes) -> bytes:
-        """Return the cipher name that *entry* is the hash of, or one of no use."""
-        try:
-            name_file = entry + NAME_FILE_SUFFIX
-            full = self._read_small(directory, name_file, NAME_FILE_MAX)
-        except (FileNotFoundError, NotRegularError):
-            return b""
-        # Names of other files of this directory would decrypt as well.
-        return full if self._volume.names.shown(full) == entry else b""
-
-    def is_opened_by_key(self) -> bool:
-        """Tell whether the key opens anything in the root, or there is nothing to try.
-
-        Damage is no sign of a wrong key as long as anything is whole.
-        """
-        names = self.source.names(self.root)
-        if self._plaintext_names:
-            files = (self._opens_file(name) for name in names if name != CONFIG_NAME)
-            tried = islice((opens for opens in files if opens is not None), _TRIES)
-            return any(answers) if (answers := list(tried)) else True
-        short = [name for name in names if entry_kind(name) is EntryKind.SHORT]
-        short = [name for name in short if name not in (CONFIG_NAME, DIR_IV_NAME)]
-        try:
-            return not short or any(
-                self._volume.names.decrypt(short, self._iv(self.root))
-            )
-        except MalformedError:
-            return True
-
-    def _opens_file(self, name: bytes) -> bool | None:
-        """Tell whether a file in the root opens; None if it has nothing to open."""
-        try:
-            node, attrs = self.child(self.root, Child(name, name))
-            if not S_ISREG(attrs.mode) or not attrs.size:
-                return None
-            file = self.open(node)
-            try:
-                file.read(0, 1, nowait=False)
-            finally:
-                file.close()
-        except OSError:
-            return None
-        except DataError:
-            return False
-        return True
+            names = [name for name in names if name != CONFIG_NAME]
+        return [Child(name, name) for name in names]
 
     # Nodes and attributes
 
@@ -185,7 +118,7 @@ class ForwardView(TreeView):
     def _status_attrs(self, node: Node, status: os.stat_result) -> Attrs:
         size, blocks = status.st_size, status.st_blocks
         if S_ISREG(status.st_mode):
-            size = apparent_plain_size(size, self._volume.content.overhead)
+            size = apparent_plain_size(size, self.volume.content.overhead)
             blocks = blocks_of(size)
         elif S_ISLNK(status.st_mode):
             try:
@@ -198,12 +131,12 @@ class ForwardView(TreeView):
 
     def readlink(self, node: Node) -> bytes:
         """Return the target of a symlink; raises `AuthenticationError`."""
-        return self._volume.open_link(self.source.readlink(node))
+        return self.volume.open_link(self.source.readlink(node))
 
     def open(self, node: Node) -> OpenFile:
         """Open a regular file; raises `MalformedError` for a stub."""
         fd, status = self.source.open_file(node)
-        if self._strict and 0 < status.st_size < SMALLEST_FILE:
+        if self.strict and 0 < status.st_size < SMALLEST_FILE:
             os.close(fd)
             raise MalformedError(
                 f"{status.st_size} bytes are no file of a reverse view; it was cut"
@@ -212,8 +145,8 @@ class ForwardView(TreeView):
             self.cipher_path(node),
             fd,
             status,
-            cipher=self._volume.content,
-            holes=not self._strict,
+            cipher=self.volume.content,
+            holes=not self.strict,
             attrs=lambda status: self._status_attrs(node, status),
         )
 
@@ -227,7 +160,7 @@ class ForwardView(TreeView):
                 names.append(name)
                 continue
             try:
-                names.append(self._volume.names.decrypt_xattr(name))
+                names.append(self.volume.names.decrypt_xattr(name))
             except BadNameError:
                 path = os.fsdecode(self.cipher_path(node))
                 log.debug("%s: left out the foreign attribute %s", path, name)
@@ -237,13 +170,16 @@ class ForwardView(TreeView):
         """Return the value of an attribute; raises `AuthenticationError`."""
         if name in ACL_NAMES:
             return self.source.get_xattr(node, name)
-        cipher_name = self._volume.names.encrypt_xattr(name)
-        value = self.source.get_xattr(node, cipher_name)
+        cipher_name = self.volume.names.encrypt_xattr(name)
+        return self.open_xattr(self.source.get_xattr(node, cipher_name))
+
+    def open_xattr(self, value: bytes) -> bytes:
+        """Return the plain value in *value*; raises `AuthenticationError`."""
         try:
-            return self._volume.content.open_value(value)
+            return self.volume.content.open_value(value)
         except AuthenticationError:
             # Very old gocryptfs stored base64 (section 6.2).
             try:
-                return self._volume.content.open_value(self._volume.base64.decode(value))
+                return self.volume.content.open_value(self.volume.base64.decode(value))
             except MalformedError:
                 raise AuthenticationError("the value does not authenticate") from None

@@ -161,6 +161,12 @@ class VirtualNode(Node):
         super().__init__(parent, backing_name, shown_name, parent.device, 0, inode)
         self.content = content
 
+    def backing_path(self) -> bytes:
+        """Return the path in the source of what it belongs to."""
+        assert self.parent is not None
+        directory = self.parent.backing_path()
+        return join(directory, self.backing_name) if self.backing_name else directory
+
     def is_same_object(self, other: Node) -> bool:
         """Tell whether both had the same path when they were made.
 

@@ -113,9 +113,11 @@ class Source:
     def open_file(self, node: Node) -> tuple[int, os.stat_result]:
         """Open a regular file for reading and return its status too.
 
-        Raises `StaleNodeError` if another object is at its path now.
+        Raises `StaleNodeError` if another object is at its path now, and what
+        `open_regular` raises.
         """
-        assert node.parent is not None
+        if node.parent is None:
+            raise NotRegularError(EACCES, "the root is no file")
         fd, status = open_regular(self.dir_fd(node.parent), node.backing_name)
         try:
             _check(node, status)
@@ -152,7 +154,7 @@ class Source:
         return b"/proc/self/fd/%d/%b" % (self.dir_fd(node.parent), node.backing_name)
 
 
-def open_regular(dir_fd: int, name: bytes) -> tuple[int, os.stat_result]:
+def open_regular(dir_fd: int | None, name: bytes) -> tuple[int, os.stat_result]:
     """Open a regular file and return its status too.
 
     Raises `NotRegularError` for anything else, and `BlockingIOError` while somebody

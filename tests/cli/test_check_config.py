@@ -242,6 +242,6 @@ def test_key_in_the_file(place: Place) -> None:
     """A key that somebody has written into the file itself is not repeated."""
     path = place.write(passfile=None, masterkey=KEY.hex())
     for command in ("check-config", "mount"):
-        said = refused(ExitCode.USAGE, command, path)
+        said = refused(ExitCode.CONFIG_INVALID, command, path)
         assert KEY.hex() not in said
         checked(said)

@@ -8,6 +8,7 @@ import pytest
 from revcrypt.errors import ExitCode
 from tests.cli.refusals import refused
 from tests.support import KEY, Mounts, is_mounted, revcrypt, run
+from tests.view.trees import reverse_view, write_out
 
 WRONG = KEY[::-1].hex()
 
@@ -20,15 +21,23 @@ def mountpoint(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_key_is_no_argument(tmp_path: Path, mountpoint: Path) -> None:
-    """A key given where a file is expected is refused, and not repeated."""
+def test_a_key_as_an_argument(tmp_path: Path) -> None:
+    """A key given where a file is expected works, with a warning that does not repeat it.
+
+    Whoever is in need has no time to find out that it should have been a file.
+    """
     (tmp_path / "source").mkdir()
-    grouped = "-".join(WRONG[i : i + 8] for i in range(0, 64, 8))
-    for text in (WRONG, grouped):
-        words = ("forward", f"--masterkey={text}", tmp_path / "source", mountpoint)
-        said = refused(ExitCode.USAGE, *words)
-        assert WRONG[:8] not in said
-        assert "file" in said
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "source" / "file").write_text("content")
+    with reverse_view(tmp_path / "source") as view:
+        write_out(view, tmp_path / "copy")
+    digits = KEY.hex()
+    grouped = "-".join(digits[i : i + 8] for i in range(0, 64, 8))
+    for text in (digits, grouped):
+        result = revcrypt("cat", f"--masterkey={text}", tmp_path / "copy", "file")
+        assert result.stdout == "content"
+        assert "all users of this machine can see" in result.stderr
+        assert digits[:8] not in result.stderr
 
 
 def test_flags_do_not_contradict_the_config(

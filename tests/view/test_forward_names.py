@@ -125,9 +125,12 @@ def make_directory(path: Path) -> None:
 def test_a_directory_without_its_iv_is_damaged(
     copy: Path, directory: str, damage: Callable[[Path], None]
 ) -> None:
-    """Without a good IV nothing is listed or found there; it does not look empty."""
+    """Without a good IV nothing is listed or found there; it does not look empty.
+
+    In a copy of a reverse view the IV is derived anew (test_forward_healing.py).
+    """
     backing = cipher_name(copy, directory) if directory else ""
-    with forward_view(copy) as view:
+    with forward_view(copy, strict=False) as view:
         node, _ = find(view, directory.encode())
         damage(copy / backing / DIR_IV)
         with pytest.raises(MalformedError):
