@@ -11,6 +11,7 @@ from revcrypt.format.sizes import cipher_size
 from tests.support import revcrypt
 
 README = Path(__file__).parent.parent / "README.md"
+REFERENCE = README.parent / "docs" / "commands.md"
 COMMANDS = ["revcrypt"] + [f"revcrypt {command.NAME}" for command in SUBCOMMANDS]
 
 
@@ -23,11 +24,18 @@ def table(marker: str) -> dict[int, str]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_usage(command: str) -> None:
-    """README shows the help text of every command, word for word."""
-    marker = f"<!-- usage: {command} -->\n```\n"
-    shown = README.read_text().split(marker)[1].split("```")[0]
+    """The documentation shows the help text of every command, word for word."""
     words = command.split()[1:]
+    marker = f"<!-- usage: {command} -->\n```\n"
+    text = (REFERENCE if words else README).read_text()
+    shown = text.split(marker)[1].split("```")[0]
     assert shown == revcrypt(*words, "--help", env={"COLUMNS": "80"}).stdout
+
+
+def test_every_command_has_its_place() -> None:
+    """The reference has the commands that exist, in the order of the help."""
+    shown = re.findall(r"<!-- usage: (.+) -->", REFERENCE.read_text())
+    assert shown == COMMANDS[1:]
 
 
 def test_exit_codes() -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from revcrypt.cli import configs, filters, options
+from revcrypt.cli.sizes import human
 from revcrypt.errors import ExitCode
 from revcrypt.format.keys import MASTER_KEY_SIZE
 from revcrypt.format.volume import Volume
@@ -100,8 +101,8 @@ class _Tally:
         """Print the sums, then what cannot be shown."""
         kinds = ", ".join(f"{self._kinds[kind]} {kind}" for kind in _KINDS)
         print(f"shown: {kinds}")
-        print(f"  {_size(self._plain_bytes)} of content")
-        print(f"  {_size(self._cipher_bytes)} when encrypted")
+        print(f"  {human(self._plain_bytes)} of content")
+        print(f"  {human(self._cipher_bytes)} when encrypted")
         print(f"left out: {self._left_out}, and what is in them")
         print(f"cannot be shown as they are: {len(self._problems)}")
         sys.stdout.flush()
@@ -126,12 +127,3 @@ def _print_path(sign: str, item: Item) -> None:
     sys.stdout.flush()
     line = f"{sign} ".encode() + item.path + os.fsencode(rule)
     sys.stdout.buffer.write(line + b"\n")
-
-
-def _size(size: int) -> str:
-    amount, unit = float(size), "bytes"
-    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024 or unit == "TiB":
-            break
-        amount /= 1024
-    return f"{size} bytes" if unit == "bytes" else f"{amount:.1f} {unit} ({size} bytes)"

@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_config(parser, "PLAINDIR/.gocryptfs.reverse.conf")
     options.add_passphrase(parser)
     options.add_name_features(parser)
+    add_scrypt(parser)
+    options.add_quiet(parser)
+
+
+def add_scrypt(parser: argparse.ArgumentParser) -> None:
+    """Declare `--scrypt-n`."""
     parser.add_argument(
         "--scrypt-n",
         metavar="N",
@@ -51,7 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cost of guessing the passphrase, as a power of two: 10 to 28 "
         "(default: %(default)s; each step doubles time and memory)",
     )
-    options.add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -74,28 +79,16 @@ def initialise(request: Request) -> ExitCode:
     path = request.config.path
     if os.path.lexists(path):
         raise configs.exists_error(path)
-    if not 10 <= request.scrypt_log_n <= 28:
-        raise ConfigUnwritableError(
-            f"scrypt N is {request.scrypt_log_n}, not 10 to 28",
-            hint="16 is right for most passphrases",
-        )
     if request.features.cipher is not Cipher.AES_SIV:
         raise ConfigUnwritableError("reverse views need AES-SIV, no other cipher")
-    scrypt = ScryptParams(os.urandom(keys.SALT_SIZE), 1 << request.scrypt_log_n)
-    passphrase = request.passphrase.read(new=True)
-    kek = keys.derive_kek(passphrase, scrypt, memory_limit=configs.memory_limit())
     master_key = os.urandom(keys.MASTER_KEY_SIZE)
-    nonce = os.urandom(keys.wrap_nonce_size(hkdf=True))
-    try:
-        config = config_format.make(
-            request.features,
-            creator=f"revcrypt {__version__}",
-            encrypted_key=keys.wrap(master_key, kek, nonce=nonce, hkdf=True),
-            scrypt=scrypt,
-        )
-    except ConfigInvalidError as error:
-        raise ConfigUnwritableError(str(error)) from None
-    configs.write_new(path, config)
+    write_config(
+        path,
+        request.features,
+        master_key,
+        request.passphrase,
+        scrypt_log_n=request.scrypt_log_n,
+    )
     if not request.quiet:
         log.info("wrote %s", path)
         if sys.stdout.isatty():
@@ -107,6 +100,41 @@ def initialise(request: Request) -> ExitCode:
                 path,
             )
     return ExitCode.OK
+
+
+def write_config(
+    path: str,
+    features: Features,
+    master_key: bytes,
+    passphrase: PassphraseSource,
+    *,
+    scrypt_log_n: int,
+) -> None:
+    """Write a config that holds *master_key* under a new passphrase.
+
+    Raises `ConfigUnwritableError`, `ConfigExistsError`, or what reading a passphrase
+    raises.
+    """
+    if not 10 <= scrypt_log_n <= 28:
+        raise ConfigUnwritableError(
+            f"scrypt N is {scrypt_log_n}, not 10 to 28",
+            hint="16 is right for most passphrases",
+        )
+    scrypt = ScryptParams(os.urandom(keys.SALT_SIZE), 1 << scrypt_log_n)
+    secret = passphrase.read(new=True)
+    kek = keys.derive_kek(secret, scrypt, memory_limit=configs.memory_limit())
+    nonce = os.urandom(keys.wrap_nonce_size(hkdf=features.hkdf))
+    wrapped = keys.wrap(master_key, kek, nonce=nonce, hkdf=features.hkdf)
+    try:
+        config = config_format.make(
+            features,
+            creator=f"revcrypt {__version__}",
+            encrypted_key=wrapped,
+            scrypt=scrypt,
+        )
+    except ConfigInvalidError as error:
+        raise ConfigUnwritableError(str(error)) from None
+    configs.write_new(path, config)
 
 
 def _show_master_key(master_key: bytes) -> None:

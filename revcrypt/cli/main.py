@@ -10,15 +10,26 @@ from typing import Protocol
 
 from revcrypt import __version__
 from revcrypt.cli import (
+    cat,
     check,
     check_config,
+    decrypt_file,
+    digests,
+    find,
     forward,
     gocryptfs,
+    info,
     init,
     logs,
+    ls,
     mount,
+    path,
     pull_shell,
+    recover_config,
+    restore,
     reverse,
+    speed,
+    verify,
 )
 from revcrypt.cli.parser import Parser
 from revcrypt.errors import ExitCode, UsageError, UserError
@@ -42,9 +53,20 @@ SUBCOMMANDS: Sequence[Subcommand] = (
     reverse,
     forward,
     mount,
+    restore,
+    ls,
+    find,
+    cat,
+    decrypt_file,
+    verify,
+    digests,
+    path,
+    info,
+    recover_config,
     check,
     check_config,
     pull_shell,
+    speed,
 )
 
 _HELP = ("-h", "-hh", "-help", "--help")
@@ -110,12 +132,18 @@ def _run(argv: Sequence[str]) -> ExitCode:
     elif argv[0] not in native:
         return gocryptfs.run(argv)
     arguments, unknown = make_parser().parse_known_args(argv)
-    if unknown:
+    if hasattr(arguments, "paths") and not any(word.startswith("-") for word in unknown):
+        # argparse takes a list of paths for complete where an option follows it.
+        arguments.paths += unknown
+    elif unknown:
         raise UsageError(
             f"unrecognized arguments: {' '.join(unknown)}",
             hint=f"see revcrypt {argv[0]} --help",
         )
     code: ExitCode = arguments.run(arguments)
+    if sys.stdout is not None:
+        # At its own end, Python would only complain about a reader that has gone.
+        sys.stdout.flush()
     return code
 
 

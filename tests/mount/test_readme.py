@@ -58,7 +58,7 @@ def test_quick_start(tmp_path: Path) -> None:
         tmp_path,
         r"""
         umask 022
-        mkdir -p /srv/data/private /backup /mnt/data
+        mkdir -p /srv/data/private /backup
         echo letter > /srv/data/private/letter
         chmod 600 /srv/data/private/letter; chmod 700 /srv/data/private
         chown nobody /srv/data/private/letter
@@ -80,10 +80,9 @@ def test_quick_start(tmp_path: Path) -> None:
         find /srv/data -mindepth 1 -delete
         """
         + block("restore").replace(
-            "forward", "forward --passfile /etc/revcrypt/data.pass"
+            "restore", "restore --passfile /etc/revcrypt/data.pass"
         )
         + r"""
-        umount /mnt/data
         cat /srv/data/private/*
         stat -c %U:%a /srv/data/private /srv/data/private/letter
         rsync -aHAXni --checksum --delete /srv/original/ /srv/data/
