@@ -168,7 +168,7 @@ def test_an_attribute_of_a_directory_of_another_path(
 def test_one_name_alone(
     first: str, copy: Path, dest: Path, restore: Command, command: Command
 ) -> None:
-    """Whichever name is asked for, the others are looked up before anything is refused."""
+    """Whichever name is asked for, the others are looked up before it is refused."""
     for end in ("", " link"):
         names = [first + end, *(name + end for name in NAMES if name != first)]
         link([in_copy(copy, name) for name in names])
