@@ -3,6 +3,7 @@
 # make test-systemd  the service, in a booted system in a container (as root)
 # make check    format, lint, types, layers
 # make sanitize the compiled part, under AddressSanitizer and UndefinedBehaviorSanitizer
+# make bench    compare with gocryptfs, EncFS and a C passthrough (ARGS="--only walk")
 # make install  only build .venv with .venv/bin/revcrypt
 #
 # make install-system    install for the whole machine: where mount(8) and systemd look
@@ -24,7 +25,7 @@ BUILD_PACKAGES := gcc libc6-dev pkg-config libfuse3-dev fuse3 libssl-dev \
 	python3-venv python3-dev
 TEST_PACKAGES  := rsync gocryptfs encfs git
 
-.PHONY: install demo test test-systemd sanitize check format install-system uninstall-system clean
+.PHONY: install demo test test-systemd sanitize bench check format install-system uninstall-system clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -66,6 +67,16 @@ sanitize: $(STAMP)
 		$(CURDIR)/$(VENV)/bin/python -m pytest -s -p no:cacheprovider \
 		tests/format/test_bulk.py tests/format/test_content.py \
 		tests/format/test_names.py tests/format/test_names_text.py $(ARGS)
+
+# The plot needs matplotlib, which is not for everybody who runs the tests.
+BENCH_STAMP := $(VENV)/.bench-installed
+bench: $(BENCH_STAMP)
+	.ci/system-packages rsync gocryptfs encfs gcc libc6-dev pkg-config libfuse3-dev
+	$(VENV)/bin/python -m tests.bench $(ARGS)
+
+$(BENCH_STAMP): $(STAMP)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
 
 check: $(STAMP)
 	$(VENV)/bin/ruff format --check .
