@@ -76,17 +76,19 @@ class _Recent(Generic[K]):
     def add(self, key: K, told: _Told) -> None:
         self._told[key] = told
         self._told.move_to_end(key)
-        self._drop_old()
+        self.drop_old()
 
     def get(self, key: K) -> _Told | None:
-        self._drop_old()
+        self.drop_old()
         return self._told.get(key)
 
-    def _drop_old(self) -> None:
+    def drop_old(self) -> None:
         oldest = time.monotonic() - self._seconds
         told = self._told
         while told and told[next(iter(told))].at < oldest:
             told.popitem(last=False)
+            if not told:
+                told.clear()  # It keeps room for all that were in it.
 
 
 @dataclass(slots=True, eq=False)
@@ -211,6 +213,11 @@ class LiveFiles:
         if file.quiet:
             return told
         return self._changing.get((inode, _process_of(tid))) or told
+
+    def forget_old(self) -> None:
+        """Release what was told so long ago that nobody relies on it."""
+        self._quiet.drop_old()
+        self._changing.drop_old()
 
     def opened(self, inode: int) -> Reader | None:
         """Return the latest reader of *inode*, if it is open at all."""

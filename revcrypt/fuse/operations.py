@@ -159,6 +159,7 @@ class Operations(pyfuse3.Operations):
                 node = self._nodes.forget(inode, lookups)
                 if node is not None:
                     self._view.forget(node)
+            self._live.forget_old()
 
     @replies(_inode_path)
     async def getattr(self, inode: InodeT, ctx: RequestContext) -> EntryAttributes:

@@ -82,6 +82,14 @@ class NameCache:
         self._latest = names
         return names
 
+    def forget(self, cipher_path: bytes) -> None:
+        """Drop the names of a directory that nobody knows any more, if it is one."""
+        names = self._directories.pop(cipher_path, None)
+        if names is not None:
+            self._weight -= names.weight
+            if names is self._latest:
+                self._latest = None
+
     def _weigh(self, names: DirNames) -> None:
         """Account for what the caller has added since."""
         weight = len(names.shown) + 1

@@ -17,6 +17,8 @@ ROOT_INODE = 1
 """The number under which FUSE knows the root, whatever number it shows."""
 
 _HASHED = 1 << 62
+_SHRINKS_AT = 8
+"""How much of the table of nodes must be empty for it to be made smaller."""
 
 
 class Attrs(NamedTuple):
@@ -299,6 +301,8 @@ class NodeTable:
 
     def __init__(self, root: Node) -> None:
         self._nodes = {ROOT_INODE: root}
+        self._most = 1
+        """Nodes for which the dict has made room."""
 
     def __getitem__(self, inode: int) -> Node:
         return self._nodes[inode]
@@ -319,6 +323,7 @@ class NodeTable:
         else:
             node.move_to(found)
         node.lookups += 1
+        self._most = max(self._most, len(self._nodes))
         return node
 
     def forget(self, inode: int, lookups: int) -> Node | None:
@@ -327,4 +332,11 @@ class NodeTable:
         if node is None or node.parent is None:
             return None
         node.lookups -= lookups
-        return self._nodes.pop(inode) if node.lookups <= 0 else None
+        if node.lookups > 0:
+            return None
+        del self._nodes[inode]
+        if len(self._nodes) * _SHRINKS_AT < self._most:
+            # A dict keeps room for all that it has ever had at once.
+            self._nodes = dict(self._nodes)
+            self._most = len(self._nodes)
+        return node

@@ -80,6 +80,11 @@ class ReverseView(TreeView):
         """Return the path of *node* in the view."""
         return node.shown_path()
 
+    def forget(self, node: Node) -> None:
+        """Release what is kept for *node*."""
+        super().forget(node)
+        self._names.forget(node.shown_path())
+
     # Names
 
     def lookup(self, parent: Node, shown_name: bytes) -> tuple[Node, Attrs]:

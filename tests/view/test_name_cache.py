@@ -96,3 +96,17 @@ def test_names_of_deleted_files_are_forgotten(tmp_path: Path) -> None:
                 file.unlink()
         view.entries(view.root)
         assert kept(view) <= 1200
+
+
+def test_what_nobody_knows_is_dropped(tree: Path) -> None:
+    """A directory that the kernel has forgotten takes its names with it."""
+    with reverse_view(tree) as view:
+        nodes = [at(view, b"dir %d" % number) for number in range(5)]
+        before = kept(view)
+        for node in nodes:
+            view.entries(node)
+        assert kept(view) == before + 5 * (NAMES + 1)
+        for node in nodes:
+            view.forget(node)
+        assert kept(view) == before
+        assert len(view.entries(nodes[0])) == NAMES + 2
