@@ -12,6 +12,9 @@ from revcrypt.errors import SourceError, UsageError
 from revcrypt.format.config import Features
 from revcrypt.format.names import LONG_NAME_MAX_LEAST, NAME_MAX
 
+MOST_JOBS = 64
+"""Each is a process of some 30 MB; more only wait for the disk."""
+
 
 def add_config(parser: argparse.ArgumentParser, default: str) -> None:
     """Declare `--config`."""
@@ -122,8 +125,8 @@ def set_level(arguments: argparse.Namespace) -> None:
 def jobs(arguments: argparse.Namespace) -> int:
     """Return how many processes to use; raises `UsageError`."""
     count: int = arguments.jobs
-    if count < 1:
-        raise UsageError(f"--jobs is {count}, not 1 or more")
+    if not 1 <= count <= MOST_JOBS:
+        raise UsageError(f"--jobs is {count}, not 1 to {MOST_JOBS}")
     return count
 
 

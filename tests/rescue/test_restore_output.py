@@ -88,7 +88,7 @@ def is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not is_config
 
 
-@pytest.mark.parametrize("jobs", ["0", "-1", "many"])
+@pytest.mark.parametrize("jobs", ["0", "-1", "65", "100000", "many"])
 def test_impossible_jobs(jobs: str, copy: Path, dest: Path, restore: Command) -> None:
     """A number of processes that makes no sense is refused."""
     assert "jobs" in restore("-j", jobs, copy, dest, status=ExitCode.USAGE).stderr
