@@ -145,6 +145,14 @@ class WorkerError(UserError):
     """A worker process has died."""
 
 
+class OutputError(UserError):
+    """What was asked for cannot be written to stdout."""
+
+
+class ReaderGoneError(RevcryptError):
+    """Nobody reads what we write to stdout any more."""
+
+
 class DataError(RevcryptError):
     """One object of a tree cannot be shown as it should be."""
 

@@ -210,16 +210,21 @@ def daemons(path: Path) -> list[int]:
     return found
 
 
+def ends(pid: int) -> bool:
+    """Wait for a process to end, and tell whether it does."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    ended, _, _ = select.select([pidfd], [], [], 30)
+    os.close(pidfd)
+    return bool(ended)
+
+
 def wait_for_daemons(path: Path) -> None:
     """Wait until the processes that have served *path* have ended."""
     for pid in daemons(path):
-        try:
-            pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        ended, _, _ = select.select([pidfd], [], [], 30)
-        os.close(pidfd)
-        assert ended, f"process {pid} outlives its mount {path}"
+        assert ends(pid), f"process {pid} outlives its mount {path}"
 
 
 class Entry(NamedTuple):

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from revcrypt.cli import configs, options
@@ -47,9 +48,17 @@ class Backup:
     contradiction: Finding | None
 
     @property
-    def checks_places(self) -> bool:
-        """Whether everything in it has to be where it belongs."""
+    def is_copy_of_view(self) -> bool:
+        """Whether paths in it are those of a reverse view, as far as anything tells."""
         return self.strict and self.is_in_place is not False
+
+    def warn_of_places(self) -> None:
+        """Say what it means if nothing in it is where it belongs."""
+        if self.strict and self.is_in_place is False:
+            log.warning(
+                "nothing here is where a reverse view would have it; if this is a part "
+                "of a copy, or gocryptfs has written it, give --lenient"
+            )
 
     def view(self, report: Report, *, keeps_all: bool = False) -> ForwardView:
         """Return its plaintext."""
@@ -148,8 +157,7 @@ def settle(
         log.warning("the key opens nothing that was tried; is this its directory?")
         return features
     if not is_certain:
-        what = CIPHERS[found.cipher] if source is None else describe(found)
-        log.info("found %s", what)
+        log.info("found %s", describe(found, with_names=source is not None))
     elif found != features:
         log.warning("this is %s, whatever the config says", describe(found))
     return found
@@ -164,17 +172,22 @@ def _can_read(config: ConfigPath) -> bool:
     return True
 
 
-def describe(features: Features) -> str:
+def describe(features: Features, *, with_names: bool = True) -> str:
     """Return *features* in words."""
     words = [CIPHERS[features.cipher]]
-    if features.plaintext_names:
-        words.append("plaintext names")
-    else:
-        words.append("encrypted names" if features.dir_iv else "deterministic names")
-        if features.long_name_max != Features().long_name_max:
-            words.append(f"names hashed from {features.long_name_max + 1} bytes on")
-        if not features.raw64:
-            words.append("padded base64")
+    if with_names:
+        words += _describe_names(features)
     if not features.hkdf:
         words.append("no HKDF")
     return ", ".join(words)
+
+
+def _describe_names(features: Features) -> Iterator[str]:
+    if features.plaintext_names:
+        yield "plaintext names"
+        return
+    yield "encrypted names" if features.dir_iv else "deterministic names"
+    if features.long_name_max != Features().long_name_max:
+        yield f"names hashed from {features.long_name_max + 1} bytes on"
+    if not features.raw64:
+        yield "padded base64"

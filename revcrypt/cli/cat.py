@@ -2,10 +2,9 @@
 
 import argparse
 import os
-import sys
 from contextlib import closing
 
-from revcrypt.cli import backups, options
+from revcrypt.cli import backups, options, output
 from revcrypt.cli.findings import Findings
 from revcrypt.errors import DataError, ExitCode
 from revcrypt.rescue.content import Reader
@@ -35,16 +34,15 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     options.set_level(arguments)
     paths = [clean_path(os.fsencode(path)) for path in arguments.paths]
     backup = backups.open_backup(arguments)
+    backup.warn_of_places()
     shown = Findings(as_json=False, are_asked_for=False)
     with closing(backup.view(shown.report)) as view:
-        objects = Objects(view, shown.report, in_place=backup.checks_places)
+        objects = Objects(view, shown.report, in_place=backup.strict)
         for path in paths:
             try:
                 node, _ = find(view, path)
                 with objects.content(node) as reader:
                     write(reader, shown)
-            except BrokenPipeError:
-                raise
             except NotRegularError:
                 shown.fail(Kind.TYPE, path, "this is no file")
             except (OSError, DataError) as error:
@@ -60,7 +58,7 @@ def write(reader: Reader, shown: Findings) -> None:
             # What follows is only read to be told of.
             continue
         if data:
-            sys.stdout.buffer.write(data)
+            output.write(data)
         for start in range(0, 0 if data else size, len(_ZEROS)):
-            sys.stdout.buffer.write(_ZEROS[: size - start])
-    sys.stdout.buffer.flush()
+            output.write(_ZEROS[: size - start])
+    output.flush()

@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", help="an encrypted file, wherever it is and by any name"
     )
     backups.add_key(parser, "gocryptfs.conf beside FILE, or in a directory above it")
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="read a cut file as empty and zeroed blocks as zeros, as gocryptfs does",
+    )
     options.add_quiet(parser)
 
 
@@ -64,7 +69,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             status.st_size,
             Volume.open(key.master_key, features).content,
             tell,
-            strict=features.cipher is Cipher.AES_SIV,
+            strict=features.cipher is Cipher.AES_SIV and not arguments.lenient,
         )
         cat.write(reader, shown)
         return shown.exit_code

@@ -1,9 +1,8 @@
 """`revcrypt hash`: digests of what a view shows, for a backup host to check."""
 
 import argparse
-import sys
 
-from revcrypt.cli import findings, options, reverse
+from revcrypt.cli import findings, options, output, reverse
 from revcrypt.cli.findings import Findings, progress
 from revcrypt.errors import ExitCode
 from revcrypt.rescue.hashes import hash_view
@@ -30,5 +29,5 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     with progress("hashing", shown, None) as on_tick:
         digests = hash_view(view, shown.report, on_tick, workers=options.jobs(arguments))
         for digest in digests:
-            sys.stdout.buffer.write(digest.line())
+            output.write(digest.line())
     return shown.exit_code

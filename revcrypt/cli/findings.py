@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from revcrypt.cli import output
 from revcrypt.errors import ExitCode
 from revcrypt.rescue.workers import OnTick, default_count
 from revcrypt.view.findings import Finding, Kind
@@ -67,7 +68,7 @@ class Findings:
             if self.as_json:
                 self.write(finding_json(finding))
             elif self._are_asked_for:
-                print(finding, flush=True)
+                output.write_line(str(finding))
             else:
                 log.warning("%s", finding)
 
@@ -78,7 +79,7 @@ class Findings:
     @staticmethod
     def write(message: dict[str, Any]) -> None:
         """Write a JSON line."""
-        print(json.dumps(message), flush=True)
+        output.write_line(json.dumps(message))
 
     @property
     def exit_code(self) -> ExitCode:

@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import datetime
 from stat import S_ISDIR, S_ISLNK, filemode
 
-from revcrypt.cli import backups, options
+from revcrypt.cli import backups, options, output
 from revcrypt.cli.findings import Findings
 from revcrypt.errors import DataError, ExitCode
 from revcrypt.rescue.paths import explain, find
@@ -112,7 +112,7 @@ class Lines:
             name = printable(name).encode(errors="surrogateescape")
         if self._long:
             name = self._describe(found) + name + self._target(found)
-        sys.stdout.buffer.write(name + self._end)
+        output.write(name + self._end)
 
     def _describe(self, found: Found) -> bytes:
         a = found.attrs

@@ -23,6 +23,7 @@ from revcrypt.cli import (
     logs,
     ls,
     mount,
+    output,
     path,
     pull_shell,
     recover_config,
@@ -32,7 +33,7 @@ from revcrypt.cli import (
     verify,
 )
 from revcrypt.cli.parser import Parser
-from revcrypt.errors import ExitCode, UsageError, UserError
+from revcrypt.errors import ExitCode, ReaderGoneError, UsageError, UserError
 
 
 class Subcommand(Protocol):
@@ -116,9 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads our output has seen enough. Nor must Python try again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except ReaderGoneError:
         return ExitCode.OTHER
     except Exception:
         logging.getLogger(__name__).exception("this is a bug in revcrypt")
@@ -141,9 +140,7 @@ def _run(argv: Sequence[str]) -> ExitCode:
             hint=f"see revcrypt {argv[0]} --help",
         )
     code: ExitCode = arguments.run(arguments)
-    if sys.stdout is not None:
-        # At its own end, Python would only complain about a reader that has gone.
-        sys.stdout.flush()
+    output.flush()
     return code
 
 

@@ -195,9 +195,13 @@ def _serve(
     if descriptor is None:
         path = mountpoint.resolve(path)
     source, target = request.shown_source, os.fsencode(path)
+    lock = mountpoint.Lock(path)
 
     def before_mount() -> None:
         if descriptor is None:
+            if request.create:
+                mountpoint.create(os.path.dirname(path))
+            lock.take()
             mount = mountpoint.detach_dead(path)
             if mount is not None:
                 # Somebody else was faster.
@@ -206,6 +210,7 @@ def _serve(
                 mountpoint.create(path)
 
     def on_mounted() -> None:
+        lock.release()
         if descriptor is None:
             check_visible(target)
         if child is not None:
@@ -240,5 +245,6 @@ def _serve(
             else None,
         )
     finally:
+        lock.release()
         if request.create and mountpoint.present(path) is None:
             mountpoint.remove(path)

@@ -1,11 +1,13 @@
 """The mountpoint before the mount: what may be there, and what must not."""
 
+import fcntl
 import logging
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from errno import ECONNABORTED, ENOTCONN
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -22,6 +24,9 @@ try:
 except OSError as error:
     sys.exit(error.errno)
 """
+_LOCK_SECONDS = 10
+"""Much more than it takes to mount."""
+_LOCK_POLL = 0.02
 _PROBE_SECONDS = 10
 _MAX_SYMLINKS = 40
 _DEAD = (ENOTCONN, ECONNABORTED)
@@ -223,6 +228,43 @@ def detach_dead(path: str) -> Mount | None:
                 hint=f"as root, run: umount --lazy {path}",
             ) from None
     return mount
+
+
+class Lock:
+    """Lets one process at a time look whether *path* is free, and mount there."""
+
+    def __init__(self, path: str) -> None:
+        self._directory = os.path.dirname(path)
+        self._fd: int | None = None
+
+    def take(self) -> None:
+        """Wait for others who are about to mount in the same directory."""
+        try:
+            self._fd = os.open(
+                self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+            )
+        except OSError:
+            return  # Who may not look there cannot mount there twice either.
+        give_up = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Everybody who can look into the directory can hold it for ever.
+                if time.monotonic() > give_up:
+                    log.warning("%s is locked; mounting nonetheless", self._directory)
+                    return
+                time.sleep(_LOCK_POLL)
+            except OSError:
+                return  # Some filesystems have no locks.
+            else:
+                return
+
+    def release(self) -> None:
+        """Let the next one look."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
 
 def remove(path: str) -> None:

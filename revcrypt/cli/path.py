@@ -2,10 +2,9 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Iterator
 
-from revcrypt.cli import backups, configs, options, views
+from revcrypt.cli import backups, configs, options, output, views
 from revcrypt.cli.findings import Findings
 from revcrypt.errors import DataError, ExitCode, UsageError
 from revcrypt.format.config import Features
@@ -66,8 +65,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             # Others may follow, and whoever asks for them waits for their answers.
             shown.fail(Kind.NAME, path, "this leads out of the backup")
             continue
-        sys.stdout.buffer.write(result + end)
-        sys.stdout.buffer.flush()
+        output.write(result + end)
+        output.flush()
     return shown.exit_code
 
 
@@ -113,6 +112,6 @@ def _of_copy(arguments: argparse.Namespace, shown: Findings) -> Translate:
     view = backup.view(shown.report)
     if arguments.direction == "decrypt":
         return lambda path: paths.decrypt_in_copy(view, path)
-    if backup.checks_places:
+    if backup.is_copy_of_view:
         return lambda path: paths.encrypt(backup.volume, path)
     return lambda path: paths.encrypt_in_copy(view, path)

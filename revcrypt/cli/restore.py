@@ -5,19 +5,24 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import count
 
 from revcrypt.cli import backups, findings, options
 from revcrypt.cli.backups import Backup
 from revcrypt.cli.findings import Findings, progress
 from revcrypt.cli.sizes import human
 from revcrypt.errors import DestinationError, ExitCode
-from revcrypt.rescue.restore import Options, Restore, Tally, Zeroed
+from revcrypt.rescue.restore import Restore
+from revcrypt.rescue.restore_files import Options, Tally, Zeroed
 from revcrypt.rescue.target import Target
 from revcrypt.rescue.walk import Choice, measure, suggest
 from revcrypt.view.findings import Kind, printable
+from revcrypt.view.source import open_regular
 
 NAME = "restore"
 SUMMARY = "decrypt a backup, or some of it, into a directory; needs no FUSE and no root"
+
+_REPORT_TITLE = "What revcrypt could not bring back, by plain path:"
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +66,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     jobs = options.jobs(arguments)
     backup = backups.open_backup(arguments)
     shown = Findings(as_json=arguments.json, are_asked_for=False)
-    if backup.strict and backup.is_in_place is False:
-        log.warning(
-            "nothing here is where a reverse view would have it, so nobody can tell "
-            "whether anything was moved"
-        )
+    backup.warn_of_places()
     with (
         closing(backup.view(shown.report, keeps_all=arguments.salvage)) as view,
         _destination(arguments.dest, backup) as target_fd,
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             target,
             choice,
             Options(
-                in_place=backup.checks_places,
+                in_place=backup.strict,
                 salvage=arguments.salvage,
                 workers=jobs,
             ),
@@ -89,8 +90,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         for pattern in sorted(choice.unused):
             close = None if choice.is_glob(pattern) else suggest(view, pattern)
             shown.fail(Kind.MISSING, pattern, _missing(close))
-    if tally.zeroed:
-        _write_report(arguments.dest, tally.zeroed)
+    if tally.zeroed or tally.doubtful:
+        _write_report(arguments.dest, tally)
+    elif choice.is_all and not shown.harmful:
+        _remove_report(f"{os.path.abspath(arguments.dest)}.salvage.txt")
     _summarise(tally, shown)
     return shown.exit_code
 
@@ -123,26 +126,53 @@ def _destination(dest: str, backup: Backup) -> Iterator[int]:
         os.close(fd)
 
 
-def _write_report(dest: str, zeroed: list[Zeroed]) -> None:
-    """Say next to the destination which bytes are zeros because they are lost."""
-    path = os.path.abspath(dest) + ".salvage.txt"
+def _write_report(dest: str, tally: Tally) -> None:
+    """Say next to the destination what of the files that were salvaged is not right."""
     lines = [
-        f"{printable(zero.path)}: from byte {zero.offset} on, {zero.size} are zeros\n"
-        for zero in _merged(zeroed)
+        (zero.path, f"from byte {zero.offset} on, {zero.size} are zeros")
+        for zero in _merged(tally.zeroed)
     ]
+    path = _report_path(dest)
     try:
-        # A link or FIFO may wait there, and the names are not for everybody.
-        with suppress(FileNotFoundError):
-            os.unlink(path)
+        # The names are not for everybody.
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(fd, "w", encoding="utf-8") as file:
-            file.writelines(lines)
+            file.write(f"{_REPORT_TITLE}\n")
+            file.writelines(
+                f"{printable(plain_path)}: {text}\n"
+                for plain_path, text in sorted([*lines, *tally.doubtful])
+            )
     except OSError as error:
         raise DestinationError(
             f"everything is restored, but the report {path} cannot be written: "
             f"{error.strerror}"
         ) from None
-    log.info("%s says which bytes are lost", path)
+    log.info("%s says what is not right", path)
+
+
+def _report_path(dest: str) -> str:
+    """Return where the report goes: what is there, and is no report, stays."""
+    for number in count(1):
+        suffix = "" if number == 1 else f"-{number}"
+        path = f"{os.path.abspath(dest)}.salvage{suffix}.txt"
+        if not os.path.lexists(path) or _remove_report(path):
+            break
+    return path
+
+
+def _remove_report(path: str) -> bool:
+    """Remove an earlier report; tell whether it was one."""
+    try:
+        fd, _ = open_regular(None, os.fsencode(path))
+    except OSError:
+        return False
+    with open(fd, "rb") as file:
+        if file.readline(len(_REPORT_TITLE) + 1).decode() != f"{_REPORT_TITLE}\n":
+            return False
+    with suppress(OSError):
+        os.unlink(path)
+        return True
+    return False
 
 
 def _merged(zeroed: list[Zeroed]) -> Iterator[Zeroed]:
@@ -168,6 +198,7 @@ def _summarise(tally: Tally, shown: Findings) -> None:
                 "bytes": tally.size,
                 "unchanged": tally.unchanged,
                 "others": tally.others,
+                "escaping_links": tally.escaping,
                 "findings": shown.harmful,
                 "healed": shown.healed,
             }
@@ -181,10 +212,15 @@ def _summarise(tally: Tally, shown: Findings) -> None:
         tally.others,
         tally.unchanged,
     )
+    if tally.escaping:
+        log.info(
+            "symlinks that lead out of what was restored, and were not followed: %d",
+            tally.escaping,
+        )
     if shown.harmful:
         log.warning("problems, listed above: %d", shown.harmful)
         damaged = shown.kinds[Kind.CONTENT] + shown.kinds[Kind.MISPLACED]
-        if damaged and not tally.zeroed:
+        if damaged and not (tally.zeroed or tally.doubtful):
             log.info(
                 "--salvage restores what is left of damaged files, and what is not in "
                 "its place"

@@ -3,6 +3,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <openssl/crypto.h>
 #include <string.h>
 
 #include "eme.h"
@@ -76,7 +77,9 @@ static PyObject *Runs_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 static void Runs_dealloc(PyObject *object)
 {
-    siv_free(((Runs *)object)->contexts);
+    Runs *self = (Runs *)object;
+    siv_free(self->contexts);
+    OPENSSL_cleanse(self->key, sizeof self->key);
     free_object(object);
 }
 
@@ -165,7 +168,8 @@ end:
     return result;
 }
 
-/* Names: a directory's at a time. */
+/* Names: a directory's at a time. The interpreter lock, which is held all the while, lets
+   one thread at a time use the contexts. */
 
 typedef struct {
     PyObject_HEAD

@@ -17,7 +17,7 @@ from revcrypt.errors import DataError
 from revcrypt.format.names import EntryKind, entry_kind
 from revcrypt.rescue.objects import Objects
 from revcrypt.rescue.verify import Tally
-from revcrypt.rescue.walk import BATCH, Batch, Nodes, chain, reason
+from revcrypt.rescue.walk import BATCH, Batch, Nodes, chain, reason, steps_finding
 from revcrypt.rescue.workers import Count, OnTick, Workers
 from revcrypt.view.findings import Finding, Kind, Report, printable
 from revcrypt.view.forward import ForwardView
@@ -194,9 +194,14 @@ class _Comparer:
         for child in batch.entries:
             try:
                 source = self._sources.find(batch.directory, child)
-                copy = self._copies.find(_swap(batch.directory), *_swap([child]))
             except (OSError, DataError):
-                continue  # It has changed meanwhile.
+                continue  # Nobody can say what it was when it was pulled.
+            swapped = _swap([*batch.directory, child])
+            try:
+                copy = self._copies.find(swapped[:-1], swapped[-1])
+            except (OSError, DataError) as error:
+                self._report(steps_finding(swapped, error))
+                continue
             self._count(0, 1)
             tally.objects += not S_ISDIR(source.attrs.mode)
             try:
@@ -281,7 +286,12 @@ class _Comparer:
         try:
             with self._objects.content(copy, in_place=False) as reader:
                 for size, data in reader.pieces():
-                    is_same = is_same and data == os.pread(fd, size, offset)
+                    is_same = (
+                        is_same
+                        and data is not None
+                        and len(data) == size
+                        and data == os.pread(fd, size, offset)
+                    )
                     offset += size
             return is_same and offset == os.fstat(fd).st_size
         finally:

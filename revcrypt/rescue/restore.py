@@ -6,179 +6,33 @@ then the attributes of directories. Whatever is wrong is a finding, and the rest
 only a destination that takes nothing more ends it.
 """
 
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from revcrypt.errors import DataError, UnwritableError
 from revcrypt.rescue.objects import Objects
-from revcrypt.rescue.target import Target, Xattrs
+from revcrypt.rescue.restore_files import (
+    FileRestorer,
+    Options,
+    Tally,
+    Zeroed,
+    harmless,
+)
+from revcrypt.rescue.target import Target
 from revcrypt.rescue.walk import (
     Batch,
     Choice,
     Directory,
     Found,
-    Nodes,
     Walk,
     reason,
-    steps_finding,
 )
-from revcrypt.rescue.workers import Count, OnTick, Workers
+from revcrypt.rescue.workers import OnTick, Workers
 from revcrypt.view.findings import Finding, Kind, Report, printable
 from revcrypt.view.forward import ForwardView
 from revcrypt.view.nodes import Attrs, Node
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How to restore.
-
-    *in_place* takes only what belongs to its path. *salvage* takes what authenticates of
-    a damaged file, with zeros for the rest, and what was moved. *workers* is a number of
-    processes.
-    """
-
-    in_place: bool
-    salvage: bool = False
-    workers: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Zeroed:
-    """*size* bytes from *offset* of the plaintext of a file are zeros: they are lost."""
-
-    path: bytes
-    offset: int
-    size: int
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has been restored; *size* is in bytes of plaintext."""
-
-    files: int = 0
-    size: int = 0
-    unchanged: int = 0
-    others: int = 0
-    """Directories, links and special files."""
-    failed: list[bytes] = field(default_factory=list)
-    """Plain paths of files that are not there."""
-    zeroed: list[Zeroed] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, other: "Tally") -> None:
-        """Add what another one counts, but not its findings."""
-        self.files += other.files
-        self.size += other.size
-        self.unchanged += other.unchanged
-        self.others += other.others
-        self.failed += other.failed
-        self.zeroed += other.zeroed
-
-
-class _FileRestorer:
-    """Restores batches of regular files: what a worker does."""
-
-    def __init__(
-        self, view: ForwardView, target: Target, options: Options, count: Count
-    ) -> None:
-        self._view = view
-        self._target = target
-        self._options = options
-        self._count = count
-        self._tally = Tally()
-        self._nodes = Nodes(view)
-        self._objects = Objects(
-            view,
-            self._report,
-            in_place=options.in_place,
-            keeps_misplaced=options.salvage,
-        )
-
-    def _report(self, finding: Finding) -> None:
-        self._tally.findings.append(finding)
-
-    def __call__(self, batch: Batch) -> Tally:
-        """Restore a batch."""
-        tally = self._tally = Tally()
-        for child in batch.entries:
-            try:
-                found = self._nodes.find(batch.directory, child)
-            except (OSError, DataError) as error:
-                lost = steps_finding((*batch.directory, child), error)
-                self._report(lost)
-                tally.failed.append(lost.plain_path or b"")
-                continue
-            is_there = self._restore(found, batch)
-            self._count(0, 1)
-            if not is_there:
-                tally.failed.append(found.node.shown_path())
-        return tally
-
-    def _restore(self, found: Found, batch: Batch) -> bool:
-        node, attrs = found
-        try:
-            if self._target.is_there(node.shown_path(), attrs):
-                self._tally.unchanged += 1
-                self._count(attrs.size)
-                return True
-            return self._write(found, batch)
-        except UnwritableError as error:
-            self._objects.tell(node, Kind.DESTINATION, str(error))
-        except (OSError, DataError) as error:
-            text = f"cannot be read: {reason(error)}"
-            self._objects.tell(node, Kind.UNREADABLE, text)
-        return False
-
-    def _write(self, found: Found, batch: Batch) -> bool:
-        node, attrs = found
-        path = node.shown_path()
-        tally, objects = self._tally, self._objects
-        before = len(tally.findings)
-        zeroed: list[Zeroed] = []
-        size = 0
-        with (
-            objects.content(node, in_place=batch.in_place, others=batch.others) as reader,
-            self._target.new_file(path) as file,
-        ):
-            for piece in reader.pieces():
-                self._count(piece.size)
-                if piece.data:
-                    file.write(piece.data)
-                else:
-                    file.skip(piece.size)
-                if piece.data is None:
-                    zeroed.append(Zeroed(path, size, piece.size))
-                size += piece.size
-            is_whole = all(finding.is_healed for finding in tally.findings[before:])
-            if not is_whole:
-                if not self._options.salvage:
-                    return False
-                # A later restore from a better copy must not take it for done.
-                attrs = attrs._replace(mtime_ns=time.time_ns())
-            xattrs = objects.xattrs(node, in_place=batch.in_place, others=batch.others)
-            xattrs = _harmless(self._target, objects, found, xattrs)
-            for problem in self._target.finish_file(file, attrs, xattrs):
-                objects.tell(node, Kind.DESTINATION, problem)
-        tally.files += 1
-        tally.size += size
-        tally.zeroed += zeroed
-        return True
-
-
-def _harmless(target: Target, objects: Objects, found: Found, xattrs: Xattrs) -> Xattrs:
-    """Return *xattrs* without those that could do harm, and report what is withheld."""
-    node, attrs = found
-    if target.allowed_mode(attrs.mode) != attrs.mode:
-        text = "restored without its setuid and setgid bits (see --privileged)"
-        objects.tell(node, Kind.WITHHELD, text)
-    withheld = target.withheld_xattrs(xattrs)
-    for name in withheld:
-        text = f"restored without its attribute {printable(name)} (see --privileged)"
-        objects.tell(node, Kind.WITHHELD, text)
-    return {name: value for name, value in xattrs.items() if name not in withheld}
 
 
 class Restore:
@@ -207,6 +61,8 @@ class Restore:
         self._groups: dict[int, list[tuple[Found, bool]]] = {}
         """Names of objects with several, by inode number."""
         self._links: list[tuple[Found, bool]] = []
+        self._zeroed: dict[bytes, list[Zeroed]] = {}
+        """What is lost of files, by their paths."""
 
     def run(self, on_tick: OnTick) -> Tally:
         """Do it; *on_tick* hears of bytes of plaintext.
@@ -214,7 +70,7 @@ class Restore:
         Raises `DestinationError` if the destination takes nothing more.
         """
         workers = Workers[Batch, Tally](
-            partial(_FileRestorer, self._view, self._target, self._options),
+            partial(FileRestorer, self._view, self._target, self._options),
             count=self._options.workers,
             on_tick=on_tick,
         )
@@ -223,6 +79,8 @@ class Restore:
                 self._report(finding)
             self._tally.add(tally)
         failed = set(self._tally.failed)
+        for zero in self._tally.zeroed:
+            self._zeroed.setdefault(zero.path, []).append(zero)
         for group in self._groups.values():
             self._restore_other_names(group, failed)
         for found, in_place in self._links:
@@ -267,23 +125,22 @@ class Restore:
         return True
 
     def _make(self, node: Node, attrs: Attrs, in_place: bool) -> bool:
-        if node in self._made:
-            return True
-        parent = node.parent
-        if parent is not None and parent not in self._made:
+        missing = [(node, attrs)]
+        above = node.parent
+        while above is not None and above not in self._made:
             try:
-                above = self._view.attrs(parent)
+                missing.append((above, self._view.attrs(above)))
             except (OSError, DataError) as error:
-                self._objects.tell(parent, Kind.UNREADABLE, reason(error))
+                self._objects.tell(above, Kind.UNREADABLE, reason(error))
                 return False
-            if not self._make(parent, above, in_place):
+            above = above.parent
+        for directory, its_attrs in reversed(missing):
+            try:
+                self._target.make_directory(directory.shown_path())
+            except UnwritableError as error:
+                self._objects.tell(directory, Kind.DESTINATION, str(error))
                 return False
-        try:
-            self._target.make_directory(node.shown_path())
-        except UnwritableError as error:
-            self._objects.tell(node, Kind.DESTINATION, str(error))
-            return False
-        self._made[node] = attrs, in_place
+            self._made[directory] = its_attrs, in_place
         return True
 
     def _batches_of_groups(self) -> Iterator[Batch]:
@@ -301,6 +158,7 @@ class Restore:
     ) -> None:
         (first, in_place), *others = group
         path = first.node.shown_path()
+        zeroed = self._zeroed.get(path, [])
         if S_ISREG(first.attrs.mode):
             is_there = path not in failed
         else:
@@ -319,9 +177,7 @@ class Restore:
             self._tally.others += 1
             # Whoever looks for what is lost of a file may look for any of its names.
             self._tally.zeroed += [
-                replace(zero, path=found.node.shown_path())
-                for zero in self._tally.zeroed
-                if zero.path == path
+                replace(zero, path=found.node.shown_path()) for zero in zeroed
             ]
 
     def _restore_special(
@@ -340,7 +196,10 @@ class Restore:
                 text = "a device, which was not restored (see --privileged)"
                 self._objects.tell(node, Kind.WITHHELD, text)
                 return False
-            self._target.make_node(path, attrs)
+            xattrs = self._objects.xattrs(node, in_place=in_place, others=others)
+            xattrs = harmless(self._target, self._objects, found, xattrs)
+            for problem in self._target.make_node(path, attrs, xattrs):
+                self._objects.tell(node, Kind.DESTINATION, problem)
         except UnwritableError as error:
             self._objects.tell(node, Kind.DESTINATION, str(error))
             return False
@@ -360,8 +219,10 @@ class Restore:
             self._report(finding)
         if target is None or (findings and not self._options.salvage):
             return False
-        self._target.make_link(found.node.shown_path(), target, found.attrs)
+        path = found.node.shown_path()
+        self._target.make_link(path, target, found.attrs)
         self._tally.others += 1
+        self._tally.escaping += _leads_out(path, target)
         return True
 
     def _finish_directories(self) -> None:
@@ -371,7 +232,7 @@ class Restore:
             try:
                 xattrs = self._objects.xattrs(node, in_place=in_place)
                 found = Found(node, attrs)
-                xattrs = _harmless(self._target, self._objects, found, xattrs)
+                xattrs = harmless(self._target, self._objects, found, xattrs)
                 path = node.shown_path()
                 for problem in self._target.finish_directory(path, attrs, xattrs):
                     self._objects.tell(node, Kind.DESTINATION, problem)
@@ -380,3 +241,15 @@ class Restore:
             except (OSError, DataError) as error:
                 self._objects.tell(node, Kind.UNREADABLE, reason(error))
             self._tally.others += 1
+
+
+def _leads_out(path: bytes, target: bytes) -> bool:
+    """Tell whether the link at *path* leads out of the tree, by its text alone."""
+    if target.startswith(b"/"):
+        return True
+    depth = path.count(b"/")
+    for name in target.split(b"/"):
+        depth += -1 if name == b".." else name not in (b"", b".")
+        if depth < 0:
+            return True
+    return False

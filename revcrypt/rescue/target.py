@@ -7,27 +7,22 @@ there before, except directories.
 """
 
 import os
-import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from errno import (
-    EDQUOT,
-    EEXIST,
-    EISDIR,
-    ELOOP,
-    ENODATA,
-    ENOSPC,
-    ENOTDIR,
-    ENOTEMPTY,
-    ENOTSUP,
-    EROFS,
-)
-from hashlib import sha256
-from stat import S_IFMT, S_IMODE, S_ISBLK, S_ISCHR, S_ISGID, S_ISLNK, S_ISREG, S_ISUID
+from collections.abc import Iterable
+from contextlib import suppress
+from errno import EEXIST, ENODATA, ENOTSUP
+from stat import S_IFMT, S_IMODE, S_ISBLK, S_ISCHR, S_ISGID, S_ISREG, S_ISUID
 
-from revcrypt.errors import DestinationError, UnwritableError
-from revcrypt.view.findings import printable
+from revcrypt.errors import UnwritableError
+from revcrypt.rescue.writing import (
+    TEMPORARY,
+    Xattrs,
+    clear_acls,
+    set_xattrs,
+    temporary_name,
+    write_at,
+    writing,
+)
 from revcrypt.view.nodes import Attrs
 from revcrypt.view.tree import ACL_NAMES
 
@@ -36,10 +31,6 @@ MAX_DIR_FDS = 128
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PAGE = bytes(4096)
-_FATAL = (ENOSPC, EDQUOT, EROFS)
-_IN_THE_WAY = (EEXIST, EISDIR, ELOOP, ENOTDIR, ENOTEMPTY)
-
-Xattrs = dict[bytes, bytes]
 
 
 class Target:
@@ -80,14 +71,14 @@ class Target:
     def _place(self, path: bytes) -> tuple[int, bytes]:
         """Return the descriptor of an entry's directory, and its name."""
         parent, _, name = path.rpartition(b"/")
-        if _TEMPORARY.fullmatch(name):
+        if TEMPORARY.fullmatch(name):
             # It would be taken for another entry in the making, and get its name.
             raise UnwritableError("not restored: its name is a temporary one of ours")
         return self._dir_fd(parent), name
 
     def status(self, path: bytes) -> os.stat_result | None:
         """Return the status of what is at *path*, or None if there is nothing."""
-        with _writing(), suppress(FileNotFoundError):
+        with writing(), suppress(FileNotFoundError):
             fd, name = self._place(path)
             return os.stat(name, dir_fd=fd, follow_symlinks=False)
         return None
@@ -96,7 +87,7 @@ class Target:
 
     def make_directory(self, path: bytes) -> None:
         """Make a directory, or make sure that the one that is there can be written to."""
-        with _writing():
+        with writing():
             if path:
                 fd, name = self._place(path)
                 with suppress(FileExistsError):
@@ -112,7 +103,7 @@ class Target:
 
         Returns what could not be set.
         """
-        with _writing():
+        with writing():
             return self._set_attributes(self._dir_fd(path), attrs, xattrs)
 
     # Files
@@ -131,11 +122,28 @@ class Target:
             )
         )
 
+    def has_xattrs(self, path: bytes, xattrs: Xattrs) -> bool:
+        """Tell whether what is at *path* has these attributes, maybe among others."""
+        if not xattrs:
+            return True
+        with writing():
+            fd, name = self._place(path)
+            place = b"/proc/self/fd/%d/%b" % (fd, name)
+            try:
+                return all(
+                    os.getxattr(place, key, follow_symlinks=False) == value
+                    for key, value in xattrs.items()
+                )
+            except OSError as error:
+                if error.errno not in (ENODATA, ENOTSUP):
+                    raise
+                return False
+
     def new_file(self, path: bytes) -> "NewFile":
         """Begin a file; it gets its name when it is put in place."""
-        with _writing():
+        with writing():
             fd, name = self._place(path)
-            temporary = _temporary(name)
+            temporary = temporary_name(name)
             try:
                 new = os.open(temporary, _NEW_FLAGS, 0o600, dir_fd=fd)
             except FileExistsError:
@@ -149,19 +157,19 @@ class Target:
 
         Returns what could not be set.
         """
-        with _writing():
+        with writing():
             file.finish()
             problems = self._set_attributes(file.fd, attrs, xattrs)
             fd, name = self._place(file.path)
-            os.rename(_temporary(name), name, src_dir_fd=fd, dst_dir_fd=fd)
+            os.rename(temporary_name(name), name, src_dir_fd=fd, dst_dir_fd=fd)
         file.is_placed = True
         return problems
 
     def abandon(self, file: "NewFile") -> None:
         """Remove a file that has not got its name."""
-        with _writing():
+        with writing():
             fd, name = self._place(file.path)
-            self._clear(fd, _temporary(name))
+            self._clear(fd, temporary_name(name))
 
     def allowed_mode(self, mode: int) -> int:
         """Return *mode* without what makes a file run as somebody else."""
@@ -177,43 +185,56 @@ class Target:
 
     def make_link(self, path: bytes, target: bytes, attrs: Attrs) -> None:
         """Make a symlink, in place of another or of a file."""
-        with _writing():
+        with writing():
             fd, name = self._place(path)
-            temporary = _temporary(name)
+            temporary = temporary_name(name)
             self._clear(fd, temporary)
             os.symlink(target, temporary, dir_fd=fd)
-            self._settle(fd, temporary, name, attrs)
 
-    def make_node(self, path: bytes, attrs: Attrs) -> None:
-        """Make a FIFO, socket or device."""
-        with _writing():
+            try:
+                if self._sets_owners:
+                    os.chown(
+                        temporary, attrs.uid, attrs.gid, dir_fd=fd, follow_symlinks=False
+                    )
+                times = attrs.atime_ns, attrs.mtime_ns
+                os.utime(temporary, ns=times, dir_fd=fd, follow_symlinks=False)
+                os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
+            except OSError:
+                self._clear(fd, temporary)
+                raise
+
+    def make_node(self, path: bytes, attrs: Attrs, xattrs: Xattrs) -> list[str]:
+        """Make a FIFO, socket or device; returns what could not be set."""
+        with writing():
             fd, name = self._place(path)
-            temporary = _temporary(name)
+            temporary = temporary_name(name)
             self._clear(fd, temporary)
             os.mknod(temporary, S_IFMT(attrs.mode) | 0o600, attrs.rdev, dir_fd=fd)
-            self._settle(fd, temporary, name, attrs)
+            try:
+                problems = self._settle_node(fd, temporary, attrs, xattrs)
+                os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
+            except OSError:
+                self._clear(fd, temporary)
+                raise
+            return problems
 
-    def _settle(self, fd: int, temporary: bytes, name: bytes, attrs: Attrs) -> None:
-        """Give something that cannot be opened its attributes and its name."""
+    def _settle_node(
+        self, fd: int, temporary: bytes, attrs: Attrs, xattrs: Xattrs
+    ) -> list[str]:
+        # Where somebody else can write to the directory, he can put a link here. And
+        # what can be held by O_PATH alone has no other way to its attributes than this.
+        node_fd = os.open(temporary, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
         try:
-            if self._sets_owners:
-                os.chown(
-                    temporary, attrs.uid, attrs.gid, dir_fd=fd, follow_symlinks=False
-                )
-            if not S_ISLNK(attrs.mode):
-                _clear_acls(b"/proc/self/fd/%d/%b" % (fd, temporary))
-                # Nobody else can write here, so this is no link.
-                os.chmod(temporary, S_IMODE(attrs.mode), dir_fd=fd)
-            times = attrs.atime_ns, attrs.mtime_ns
-            os.utime(temporary, ns=times, dir_fd=fd, follow_symlinks=False)
-            os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
-        except OSError:
-            self._clear(fd, temporary)
-            raise
+            status = os.fstat(node_fd)
+            if S_IFMT(status.st_mode) != S_IFMT(attrs.mode) or status.st_nlink != 1:
+                raise FileExistsError(EEXIST, "somebody has put something else there")
+            return self._set_attributes(b"/proc/self/fd/%d" % node_fd, attrs, xattrs)
+        finally:
+            os.close(node_fd)
 
     def make_hard_link(self, path: bytes, first: bytes) -> None:
         """Make *path* another name of *first*, which was restored before."""
-        with _writing():
+        with writing():
             fd, name = self._place(path)
             # The next call may close the descriptor.
             fd = os.dup(fd)
@@ -228,7 +249,7 @@ class Target:
             present = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if os.path.samestat(present, original):
                 return  # rename(2) would leave both names.
-        temporary = _temporary(name)
+        temporary = temporary_name(name)
         self._clear(fd, temporary)
         os.link(
             first, temporary, src_dir_fd=first_fd, dst_dir_fd=fd, follow_symlinks=False
@@ -246,19 +267,24 @@ class Target:
 
     # Attributes
 
-    def _set_attributes(self, fd: int, attrs: Attrs, xattrs: Xattrs) -> list[str]:
-        """Set owner, attributes, mode and times, and return what could not be set."""
+    def _set_attributes(
+        self, place: int | bytes, attrs: Attrs, xattrs: Xattrs
+    ) -> list[str]:
+        """Set owner, attributes, mode and times, and return what could not be set.
+
+        *place* is a descriptor, or a path that leads to one.
+        """
         problems = []
         # A change of owner takes capabilities away, and a mode without write permission
         # forbids attributes. An ACL says what the mode is, so it comes last.
         if self._sets_owners:
-            os.fchown(fd, attrs.uid, attrs.gid)
-        _clear_acls(fd)
+            os.chown(place, attrs.uid, attrs.gid)
+        clear_acls(place)
         plain = {name: xattrs[name] for name in xattrs if name not in ACL_NAMES}
-        problems += _set_xattrs(fd, plain)
-        os.fchmod(fd, S_IMODE(self.allowed_mode(attrs.mode)))
-        problems += _set_xattrs(fd, {n: xattrs[n] for n in ACL_NAMES if n in xattrs})
-        os.utime(fd, ns=(attrs.atime_ns, attrs.mtime_ns))
+        problems += set_xattrs(place, plain)
+        os.chmod(place, S_IMODE(self.allowed_mode(attrs.mode)))
+        problems += set_xattrs(place, {n: xattrs[n] for n in ACL_NAMES if n in xattrs})
+        os.utime(place, ns=(attrs.atime_ns, attrs.mtime_ns))
         return problems
 
     def withheld_xattrs(self, names: Iterable[bytes]) -> list[bytes]:
@@ -281,15 +307,15 @@ class NewFile:
 
     def write(self, data: bytes) -> None:
         """Append *data*, with holes for whole pages of zeros."""
-        with _writing():
+        with writing():
             start = 0
             if _PAGE in data:
                 for page in range(0, len(data), len(_PAGE)):
                     # The last one may be shorter.
                     if _PAGE.startswith(data[page : page + len(_PAGE)]):
-                        _write(self.fd, data[start:page], self._size + start)
+                        write_at(self.fd, data[start:page], self._size + start)
                         start = page + len(_PAGE)
-            _write(self.fd, data[start:], self._size + start)
+            write_at(self.fd, data[start:], self._size + start)
         self._size += len(data)
 
     def skip(self, size: int) -> None:
@@ -307,68 +333,3 @@ class NewFile:
         os.close(self.fd)
         if not self.is_placed:
             self._target.abandon(self)
-
-
-def _write(fd: int, data: bytes, offset: int) -> None:
-    while data:
-        written = os.pwrite(fd, data, offset)
-        data, offset = data[written:], offset + written
-
-
-def _temporary(name: bytes) -> bytes:
-    """Return the name of an entry that is not complete; there is one for each entry.
-
-    So what an interrupted restore has left is found by the one that goes on with it.
-    """
-    return b".revcrypt-" + sha256(name).hexdigest()[:32].encode() + b".part"
-
-
-_TEMPORARY = re.compile(rb"\.revcrypt-[0-9a-f]{32}\.part")
-
-
-def _clear_acls(path: int | bytes) -> None:
-    """Remove what an object has inherited from its directory, or had before."""
-    for name in ACL_NAMES:
-        try:
-            os.removexattr(path, name)
-        except OSError as error:
-            if error.errno not in (ENODATA, ENOTSUP):
-                raise
-
-
-def _set_xattrs(fd: int, xattrs: Xattrs) -> list[str]:
-    problems = []
-    for name, value in xattrs.items():
-        try:
-            os.setxattr(fd, name, value)
-        except OSError as error:
-            # Where there is room, it is more than this filesystem takes for one object.
-            has_room = error.errno == ENOSPC and os.fstatvfs(fd).f_bavail
-            if error.errno in _FATAL and not has_room:
-                raise full_error(error) from None
-            problems.append(
-                f"its attribute {printable(name)} cannot be set: {error.strerror}"
-            )
-    return problems
-
-
-def full_error(error: OSError) -> DestinationError:
-    """Return the error for a destination to which nothing more can be written."""
-    return DestinationError(
-        f"cannot write to the destination: {error.strerror}",
-        hint="make room and run the same command again; it goes on where it was",
-    )
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Turn what the system says into what it means for the restore."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FATAL:
-            raise full_error(error) from None
-        text = error.strerror
-        if error.errno in _IN_THE_WAY:
-            text = "something else is in the way"
-        raise UnwritableError(f"not restored: {text}") from None

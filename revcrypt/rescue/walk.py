@@ -12,11 +12,13 @@ from revcrypt.errors import DataError, FilterError, UsageError
 from revcrypt.format.names import EntryKind, entry_kind
 from revcrypt.rescue.objects import Objects
 from revcrypt.view.detect import walk_raw
-from revcrypt.view.findings import Finding, Kind, Report
+from revcrypt.view.findings import Finding, Kind, Report, printable
 from revcrypt.view.forward import ForwardView
 from revcrypt.view.gitignore import GitIgnore, Line
 from revcrypt.view.nodes import Attrs, Child, Node, View, join
 
+_COMPARED = 5000
+"""Names to look for a similar one among; it takes a while."""
 BATCH = 64
 """Entries that a worker gets at once."""
 
@@ -286,7 +288,8 @@ def reason(error: OSError | DataError) -> str:
 
 
 def suggest(view: ForwardView, path: bytes) -> str | None:
-    """Return a path that is there and looks like *path*, which is not."""
+    """Return a path that is there and looks like *path*, which is not, for people."""
+    view = view.with_report(lambda _: None)  # What is wrong with names has been told.
     node = view.root
     names = path.split(b"/")
     for depth, name in enumerate(names):
@@ -297,8 +300,11 @@ def suggest(view: ForwardView, path: bytes) -> str | None:
                 continue
         except (OSError, DataError):
             return None
+        if len(shown) > _COMPARED:
+            return None
         close = difflib.get_close_matches(os.fsdecode(name), shown, 1)
-        return "/".join([*map(os.fsdecode, names[:depth]), *close]) if close else None
+        path = b"/".join([*names[:depth], *map(os.fsencode, close)])
+        return printable(path) if close else None
     return None
 
 

@@ -21,6 +21,7 @@ from revcrypt.format.keys import MASTER_KEY_SIZE
 from revcrypt.format.names import (
     DIR_IV_NAME,
     LONG_NAME_MAX_LEAST,
+    NAME_FILE_MAX,
     NAME_FILE_SUFFIX,
     NAME_MAX,
     ZERO_IV,
@@ -64,6 +65,11 @@ class Sample:
     names: list[tuple[bytes, bytes | None, list[bytes]]] = field(default_factory=list)
     """Path of a directory, what is in its `gocryptfs.diriv`, and some of its names."""
 
+    long_names: list[tuple[bytes, bytes | None, dict[bytes, bytes]]] = field(
+        default_factory=list
+    )
+    """The same for hashed entries, with the full name of each."""
+
     def __bool__(self) -> bool:
         return bool(self.blocks or self.names)
 
@@ -101,7 +107,25 @@ class Sample:
             return False
         if features.plaintext_names:
             return not self._has_encrypted_names(master_key, features)
-        return not self.names or bool(self.opened_names(volume))
+        if self.names and not self.opened_names(volume):
+            return False
+        return not self._has_other_limit(volume)
+
+    def _has_other_limit(self, volume: Volume) -> bool:
+        """Tell whether names are hashed from another length on."""
+        cipher = volume.names
+        entries = [
+            (path, stored, dict(zip(names, names))) for path, stored, names in self.names
+        ]
+        return any(
+            plain is not None and cipher.shown(full) != entry
+            for path, stored, full_names in [*entries, *self.long_names]
+            for iv in self._ivs(volume.features, path, stored)
+            for (entry, full), plain in zip(
+                full_names.items(), cipher.decrypt(list(full_names.values()), iv)
+            )
+            if full == entry or cipher.hashed(full) == entry
+        )
 
     def _has_encrypted_names(self, master_key: bytes, features: Features) -> bool:
         """Tell whether what is said to be plain names are encrypted ones for certain."""
@@ -173,6 +197,7 @@ def take_sample(source: Source) -> Sample:
     """Look at some of what is in a tree."""
     sample = Sample()
     directories: dict[bytes, list[bytes]] = {}
+    long_names: dict[bytes, dict[bytes, bytes]] = {}
     stored: dict[bytes, bytes | None] = {}
     for node, attrs in islice(walk_raw(source), _ENTRIES):
         assert node.parent is not None
@@ -184,6 +209,11 @@ def take_sample(source: Source) -> Sample:
             names = directories.setdefault(node.parent.backing_path(), [])
             names += [node.backing_name] if len(names) < _NAMES_PER_DIR else []
         is_name = node.backing_name.endswith(NAME_FILE_SUFFIX)
+        if is_file and is_name:
+            known = long_names.setdefault(node.parent.backing_path(), {})
+            if len(known) < _NAMES_PER_DIR:
+                entry = node.backing_name.removesuffix(NAME_FILE_SUFFIX)
+                known[entry] = _head(source, node, NAME_FILE_MAX + 1)
         if is_file and not is_name and len(sample.blocks) < _FILES:
             head = _head(source, node, _HEAD)
             if len(head) > HEADER_SIZE + 1:
@@ -193,6 +223,9 @@ def take_sample(source: Source) -> Sample:
             break
     sample.names = [
         (path, stored.get(path), names) for path, names in directories.items()
+    ]
+    sample.long_names = [
+        (path, stored.get(path), known) for path, known in long_names.items()
     ]
     return sample
 

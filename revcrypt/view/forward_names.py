@@ -9,6 +9,7 @@ to from what is in it. So there, what is lost or wrong is put right, with a find
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from errno import ENOENT
 
 from revcrypt.errors import BadNameError, MalformedError
 from revcrypt.format import derive
@@ -21,6 +22,7 @@ from revcrypt.format.names import (
     EntryKind,
     NameCipher,
     entry_kind,
+    is_valid,
 )
 from revcrypt.view.findings import Finding, Kind, Report, printable
 from revcrypt.view.nodes import Child, Node, join
@@ -28,6 +30,7 @@ from revcrypt.view.source import Source, open_regular
 
 _BATCH = 4096
 """Names to decrypt at once; a hostile directory may have millions."""
+_LOST_SUFFIX = b".lost"
 _KEPT_IVS = 1024
 """Directories whose IV is remembered because it took some effort to find out."""
 _ENOUGH = 4
@@ -39,7 +42,7 @@ class ForwardNames:
 
     They *have_ivs* unless they are deterministic. With *heals*, the tree is taken for a
     copy of a reverse view. With *keeps_all*, an entry without a plain name is listed
-    under its cipher name instead of being left out.
+    under its cipher name, or one that begins so, instead of being left out.
     """
 
     def __init__(
@@ -63,8 +66,11 @@ class ForwardNames:
     def encrypt(self, directory: Node, plain_name: bytes) -> bytes:
         """Return the entry that stands for *plain_name* in a directory, if one does.
 
-        Raises `MalformedError` if the directory has lost its IV.
+        Raises `FileNotFoundError` if none can, and `MalformedError` if the directory has
+        lost its IV.
         """
+        if not is_valid(plain_name):
+            raise FileNotFoundError(ENOENT, "no entry can have this name")
         [full] = self._cipher.encrypt([plain_name], self.iv(directory))
         return self._cipher.shown(full)
 
@@ -177,6 +183,7 @@ class ForwardNames:
         entries, names = list(full), list(full.values())
         children: list[Child] = []
         seen: set[bytes] = set()
+        lost = []
         for start in range(0, len(names), _BATCH):
             plain = self._cipher.decrypt(names[start : start + _BATCH], iv)
             for entry, shown in zip(entries[start:], plain):
@@ -190,8 +197,15 @@ class ForwardNames:
                 elif full[entry]:
                     text = "its name does not decrypt"
                     self._report(_of(directory, entry, Kind.NAME, text))
-                if self._keeps_all:
-                    children.append(Child(entry, entry))
+                lost.append(entry)
+        if self._keeps_all:
+            for entry in lost:
+                # It must not take the place of what has this name by right.
+                name = entry
+                while name in seen:
+                    name += _LOST_SUFFIX
+                seen.add(name)
+                children.append(Child(name, entry))
         return children
 
     def _backing_names(self, directory: Node) -> list[bytes]:

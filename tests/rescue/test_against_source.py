@@ -121,6 +121,8 @@ def test_metadata(what: str, case: Case) -> None:
     os.link(case.cipher("one"), case.directory / "keeps its name")
     case.cipher("two").unlink()
     (case.plain / "two").unlink()
+    for directory in (case.plain, case.copy):
+        os.utime(directory, (1_000_000_000, 1_000_000_000))
     METADATA[what](case.cipher("one"))
     assert compare(case) == []
     assert compare(case, "--metadata") == [("metadata", "one")]

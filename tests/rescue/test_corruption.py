@@ -206,7 +206,7 @@ def test_the_judge_is_strict(case: str, backup: Backup, tmp_path: Path) -> None:
     """What would be wrong in a restore does not pass, and what is right does."""
     write_tree(backup.copy, tmp_path / "copy")
     report = tmp_path / "report"
-    report.write_text(f"big: from byte 0 on, {BIG - 1} are zeros\n")
+    report.write_text(f"title\nbig: from byte 0 on, {BIG - 1} are zeros\n")
 
     def judge(restored: Tree) -> list[str]:
         oracle = Oracle(backup, tmp_path / "copy", restored, [], report)

@@ -1,6 +1,7 @@
 """Restoring what is damaged: nothing wrong, or with --salvage what is left."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -124,10 +125,33 @@ def test_salvaged(case: str, copy: Path, big: Path, dest: Path, restore: Command
     apply(big)
     restore("--salvage", copy, dest, status=ExitCode.FINDINGS)
     assert (dest / "big").read_bytes() == zeroed(BIG[:size], *lost)
-    lines = [f"big: from byte {start} on, {size} are zeros\n" for start, size in lost]
+    title, *lines = dest.with_name("dest.salvage.txt").read_text().splitlines()
+    assert title == "What revcrypt could not bring back, by plain path:"
+    if lost:
+        zeros = [f"big: from byte {start} on, {size} are zeros" for start, size in lost]
+        assert lines == zeros
+    else:
+        [line] = lines
+        assert re.fullmatch("big: [0-9]+ bytes are no file of a reverse view; .*", line)
+
+
+def test_a_report_that_is_wrong_by_now(
+    copy: Path, big: Path, dest: Path, restore: Command
+) -> None:
+    """When everything is whole, an earlier report goes, and nothing else of its name."""
+    good = big.read_bytes()
+    times = big.stat().st_atime_ns, big.stat().st_mtime_ns
+    damage(big, 5000)
     report = dest.with_name("dest.salvage.txt")
-    assert (report.read_text() if lines else "") == "".join(lines)
-    assert report.exists() == bool(lines)
+    restore("--salvage", copy, dest, status=ExitCode.FINDINGS)
+    assert report.exists()
+    big.write_bytes(good)
+    os.utime(big, ns=times)
+    restore(copy, dest)
+    assert not report.exists()
+    report.write_text("a file of the user's")
+    restore(copy, dest)
+    assert report.read_text() == "a file of the user's"
 
 
 def test_old_file_stays(copy: Path, big: Path, dest: Path, restore: Command) -> None:
@@ -256,7 +280,7 @@ def test_report_of_many(
     for name in ("odd/new\nline", "big", "odd/-rf"):
         damage(in_copy(plain, copy, name), 48)
     said = restore(jobs, "--salvage", copy, f"{dest}/", status=ExitCode.FINDINGS)
-    assert dest.with_name("dest.salvage.txt").read_text().splitlines() == [
+    assert dest.with_name("dest.salvage.txt").read_text().splitlines()[1:] == [
         "big: from byte 0 on, 4096 are zeros",
         "odd/-rf: from byte 0 on, 3 are zeros",
         "odd/new\\x0aline: from byte 0 on, 8 are zeros",

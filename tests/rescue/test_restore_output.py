@@ -18,6 +18,9 @@ from tests.mount.processes import SECONDS
 from tests.rescue.running import Command, summary
 from tests.support import REVCRYPT, run
 
+ESCAPING = 2
+"""Links in the tree that lead out of it: an absolute one, and one upwards."""
+
 
 def test_on_a_terminal(copy: Path, dest: Path, passfile: Path) -> None:
     """A bar shows bytes, files, rate and time left, and gives way to the summary."""
@@ -50,6 +53,8 @@ def test_on_a_pipe(copy: Path, dest: Path, command: Command) -> None:
     assert said.stderr == (
         "revcrypt: info: restored 12 files, 692.5 KiB (709087 bytes), and 16 "
         "directories, links and others; 0 files were there already\n"
+        "revcrypt: info: symlinks that lead out of what was restored, and were not "
+        f"followed: {ESCAPING}\n"
     )
 
 
@@ -77,6 +82,7 @@ def test_json(
         "bytes": size,
         "unchanged": 0,
         "others": last["others"],
+        "escaping_links": ESCAPING,
         "findings": 0,
         "healed": 0,
     }

@@ -62,8 +62,8 @@ STEPS: dict[str, Step] = {
     "symlink": lambda target, path: target.make_link(
         path, b"t", attrs_of(S_IFLNK | 0o777)
     ),
-    "fifo": lambda target, path: target.make_node(path, attrs_of(S_IFIFO | 0o600)),
-    "socket": lambda target, path: target.make_node(path, attrs_of(S_IFSOCK | 0o600)),
+    "fifo": lambda target, path: target.make_node(path, attrs_of(S_IFIFO | 0o600), {}),
+    "socket": lambda target, path: target.make_node(path, attrs_of(S_IFSOCK | 0o600), {}),
     "hard link": lambda target, path: target.make_hard_link(path, b"present"),
 }
 """Ways to make something at a path."""
@@ -203,7 +203,7 @@ def test_is_there(place: Place) -> None:
         {"gid": 1},
     ):
         assert not place.target.is_there(b"file", FILE._replace(**change))
-    place.target.make_node(b"fifo", attrs_of(S_IFIFO | 0o640))
+    place.target.make_node(b"fifo", attrs_of(S_IFIFO | 0o640), {})
     assert not place.target.is_there(b"fifo", FILE._replace(size=0))
 
 
