@@ -202,3 +202,13 @@ def test_nobody_reads_on(case: Case) -> None:
         env=BUFFERED,
     )
     assert (result.stdout, result.stderr) == (bytes(10) + b" 11\n", b"")
+
+
+def test_a_name_longer_than_any(case: Case) -> None:
+    """A name that no entry can have is not there, whatever its length."""
+    for size in (256, 2048, 5000):
+        said = rescue(
+            "cat", case.masterkey, case.copy, "a" * size, status=ExitCode.FINDINGS
+        )
+        assert said.stdout == b""
+        assert "there is nothing of this name" in said.stderr

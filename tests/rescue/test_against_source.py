@@ -4,13 +4,15 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
+from errno import ENOENT
 from pathlib import Path
 
 import pytest
 
 from revcrypt.rescue.against import Against, Pair
+from revcrypt.rescue.walk import Found, Nodes
 from revcrypt.view.findings import Finding, Kind
-from revcrypt.view.nodes import Node, OpenFile
+from revcrypt.view.nodes import Child, Node, OpenFile
 from revcrypt.view.reverse import ReverseView
 from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, Case, leased
 from tests.rescue.comparing import compare, fill
@@ -238,3 +240,30 @@ def test_no_config_in_the_copy(case: Case) -> None:
     """A copy that has lost its config is compared with the source's, which it lacks."""
     (case.copy / CONFIG).unlink()
     assert compare(case) == [("missing", "")]
+
+
+def test_a_copy_that_is_mostly_a_hole(case: Case) -> None:
+    """A file that claims a terabyte is told of at once, and takes no memory."""
+    path = case.cipher("one")
+    path.unlink()
+    path.touch()
+    os.truncate(path, 1 << 40)
+    found = compare(case)
+    assert ("content", "one") in found
+    assert {plain_path for _, plain_path in found} == {"one"}
+
+
+def test_a_copy_that_goes_while_it_is_compared(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was there for the list, and not for the look, is no equal."""
+    find = Nodes.find
+
+    def hiding(self: Nodes, steps: tuple[Child, ...], child: Child) -> Found:
+        if child.backing_name == case.cipher("one").name.encode():
+            raise FileNotFoundError(ENOENT, "it has gone")
+        return find(self, steps, child)
+
+    monkeypatch.setattr(Nodes, "find", hiding)
+    [(kind, plain_path)] = compare(case)
+    assert (kind, plain_path) == ("unreadable", "one")

@@ -1,6 +1,9 @@
 """Restoring only what PATHs name."""
 
+import inspect
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from revcrypt.errors import ExitCode, UsageError
 from revcrypt.rescue.walk import Choice, clean_path
 from tests.rescue.running import Command, findings
-from tests.rescue.trees import in_copy, tree_at
+from tests.rescue.trees import in_copy, tree_at, write_copy
 from tests.support import Entry
 
 LETTER = "documents/letter.txt"
@@ -191,3 +194,24 @@ def test_unused() -> None:
     assert choice.unused == {b"c"}
     assert Choice().is_all
     assert not choice.is_all
+
+
+def test_deep_below(tmp_path: Path, dest: Path, restore: Command, config: Path) -> None:
+    """A pattern finds what is deeper than the interpreter lets functions call each other.
+
+    What the tests do themselves needs some depth, too, so the limit is lower meanwhile.
+    """
+    plain, copy = tmp_path / "deep", tmp_path / "deep copy"
+    levels = 300
+    (plain / "/".join(["d"] * levels)).mkdir(parents=True)
+    (plain / "/".join(["d"] * levels) / "leaf").write_text("found")
+    shutil.copy(config, plain / ".gocryptfs.reverse.conf")
+    write_copy(plain, copy)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + levels // 2)
+    try:
+        said = restore(copy, dest, "**/leaf")
+    finally:
+        sys.setrecursionlimit(limit)
+    assert said.stderr == ""
+    assert tree_at(dest).entries[b"d/" * levels + b"leaf"].content == b"found"

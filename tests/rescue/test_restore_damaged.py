@@ -286,3 +286,20 @@ def test_report_of_many(
         "odd/new\\x0aline: from byte 0 on, 8 are zeros",
     ]
     assert len(said.stderr.splitlines()) == 4  # and the summary
+
+
+@pytest.mark.parametrize("make", ["file", "fifo"])
+def test_lost_names_take_nobodys_place(
+    make: str, copy: Path, dest: Path, restore: Command
+) -> None:
+    """An entry without a name that is called like a file does not replace that file."""
+    intruder = copy / "big"
+    if make == "file":
+        intruder.touch()
+    else:
+        os.mkfifo(intruder)
+    said = restore("--salvage", copy, dest, status=ExitCode.FINDINGS)
+    assert "its name does not decrypt" in said.stderr
+    assert (dest / "big").read_bytes() == BIG
+    assert (dest / "big.lost").is_file() == (make == "file")
+    assert (dest / "big.lost").is_fifo() == (make == "fifo")

@@ -11,6 +11,7 @@ from stat import S_ISREG
 import pytest
 
 from revcrypt.cli.main import main
+from revcrypt.errors import ExitCode
 from revcrypt.rescue.target import NewFile
 from tests.rescue.running import USER, Command, summary, without_fuse
 from tests.rescue.trees import assert_same, chown_tree, in_copy, tree_at, write_copy
@@ -165,3 +166,29 @@ def test_read_only_directories(public: Path, plain: Path, passfile: Path) -> Non
         assert (result.returncode, result.stderr) == (0, "")
         assert_same(tree_at(dest), tree_at(plain))
         (dest / "odd" / "-rf").unlink()
+
+
+def test_what_was_found_is_found_again(
+    plain: Path, copy: Path, dest: Path, restore: Command
+) -> None:
+    """Whoever runs the same command again hears again what is not as it should be."""
+    entry = in_copy(plain, copy, "big")
+    os.chmod(entry, 0o4755)
+    name = "user.gocryptfs.CQAIv8t6K4GkhFg0Ev5XmQ"
+    os.setxattr(entry, name, b"not what it should be, and long enough to look like it")
+    first = restore(copy, dest, status=ExitCode.FINDINGS)
+    again = restore(copy, dest, status=ExitCode.FINDINGS)
+    for said in (first, again):
+        assert "without its setuid and setgid bits" in said.stderr
+        assert "attribute user.comment does not authenticate" in said.stderr
+
+
+def test_attributes_are_added_later(
+    plain: Path, copy: Path, dest: Path, restore: Command
+) -> None:
+    """A file that lacks nothing but an attribute is restored once more."""
+    restore(copy, dest)
+    path = Path("documents", "report.odt")
+    os.removexattr(dest / path, "user.comment")
+    restore(copy, dest)
+    assert os.getxattr(dest / path, "user.comment") == b"a value"

@@ -23,6 +23,7 @@ def attrs_of(mode: int, size: int = 0) -> Attrs:
     return Attrs(1, 0, mode, 1, 12, 13, 0, size, 0, PAGE, MTIME - 1, MTIME, MTIME)
 
 
+ACL_NAME = b"system.posix_acl_access"
 FILE = attrs_of(S_IFREG | 0o640, 5)
 
 
@@ -269,3 +270,26 @@ def test_name_of_its_own(step: str, place: Place) -> None:
     with pytest.raises(UnwritableError, match="temporary"):
         STEPS[step](place.target, os.fsencode(temporary))
     assert os.listdir(place.root) == ["present"]
+
+
+@pytest.mark.parametrize("kind", [S_IFIFO, S_IFSOCK])
+def test_swapped_for_a_link(
+    kind: int, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that somebody puts where a node was just made is not followed."""
+    file = place.outside / "file"
+    file.chmod(0o600)
+
+    def mknod(path: bytes, mode: int, device: int, *, dir_fd: int) -> None:
+        os.symlink(file, path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "mknod", mknod)
+    with unchanged(place.outside), pytest.raises(UnwritableError, match="in the way"):
+        place.target.make_node(b"node", attrs_of(kind | 0o666), {})
+    assert os.listdir(place.root) == []
+
+
+def test_an_acl_of_a_fifo(place: Place) -> None:
+    """A FIFO has its ACL, too, or its group could do what the mask allows."""
+    place.target.make_node(b"fifo", attrs_of(S_IFIFO | 0o660), {ACL_NAME: ACL})
+    assert os.getxattr(place.root / "fifo", ACL_NAME) == ACL
