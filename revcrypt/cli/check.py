@@ -2,11 +2,10 @@
 
 import argparse
 import os
-import sys
 from collections import Counter
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from revcrypt.cli import configs, filters, options
+from revcrypt.cli import configs, filters, options, output
 from revcrypt.cli.sizes import human
 from revcrypt.errors import ExitCode
 from revcrypt.format.keys import MASTER_KEY_SIZE
@@ -100,14 +99,16 @@ class _Tally:
     def finish(self) -> ExitCode:
         """Print the sums, then what cannot be shown."""
         kinds = ", ".join(f"{self._kinds[kind]} {kind}" for kind in _KINDS)
-        print(f"shown: {kinds}")
-        print(f"  {human(self._plain_bytes)} of content")
-        print(f"  {human(self._cipher_bytes)} when encrypted")
-        print(f"left out: {self._left_out}, and what is in them")
-        print(f"cannot be shown as they are: {len(self._problems)}")
-        sys.stdout.flush()
+        sums = [
+            f"shown: {kinds}",
+            f"  {human(self._plain_bytes)} of content",
+            f"  {human(self._cipher_bytes)} when encrypted",
+            f"left out: {self._left_out}, and what is in them",
+            f"cannot be shown as they are: {len(self._problems)}",
+        ]
+        output.write("".join(f"{line}\n" for line in sums).encode())
         for path, problem in self._problems:
-            sys.stdout.buffer.write(b"  %b: %b\n" % (path, problem.encode()))
+            output.write(b"  %b: %b\n" % (path, problem.encode()))
         return ExitCode.FINDINGS if self._problems else ExitCode.OK
 
 
@@ -124,6 +125,4 @@ def _kind(mode: int) -> str:
 
 def _print_path(sign: str, item: Item) -> None:
     rule = "" if item.verdict.rule is None else f"\t{item.verdict.rule}"
-    sys.stdout.flush()
-    line = f"{sign} ".encode() + item.path + os.fsencode(rule)
-    sys.stdout.buffer.write(line + b"\n")
+    output.write(f"{sign} ".encode() + item.path + os.fsencode(rule) + b"\n")

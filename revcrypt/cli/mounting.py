@@ -200,7 +200,7 @@ def _serve(
     def before_mount() -> None:
         if descriptor is None:
             if request.create:
-                mountpoint.create(os.path.dirname(path))
+                mountpoint.create(path, parents_only=True)
             lock.take()
             mount = mountpoint.detach_dead(path)
             if mount is not None:

@@ -197,12 +197,12 @@ def check_directory(path: str, *, nonempty: bool, may_be_missing: bool) -> None:
         )
 
 
-def create(path: str) -> None:
-    """Make a mountpoint; raises `MountpointError`."""
+def create(path: str, *, parents_only: bool = False) -> None:
+    """Make a mountpoint, or what is above it; raises `MountpointError`."""
     # Whoever may see the view must get there, however careful the service is.
     umask = os.umask(0o022)
     try:
-        os.makedirs(path, exist_ok=True)
+        os.makedirs(os.path.dirname(path) if parents_only else path, exist_ok=True)
     except OSError as error:
         message = f"cannot create mountpoint {path}: {error.strerror}"
         raise MountpointError(message) from None
