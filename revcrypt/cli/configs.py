@@ -84,7 +84,8 @@ def read(config_path: ConfigPath, flags: Features = _NO_FLAGS) -> Config:
     try:
         config = config_format.parse(data)
     except (ConfigUnreadableError, ConfigInvalidError) as error:
-        raise type(error)(f"{path}: {error}", hint=error.hint) from None
+        hint = error.hint or "use another copy of it, or the master key (--masterkey)"
+        raise type(error)(f"{path}: {error}", hint=hint) from None
     _check_flags(flags, config.features)
     return config
 
@@ -109,7 +110,10 @@ def _what_instead(path: str) -> str:
     if name == forward and os.path.exists(os.path.join(directory, reverse)):
         return "this directory holds plaintext; show it with revcrypt reverse"
     if name == reverse:
-        return f"create it with revcrypt init {directory}, or name it with --config"
+        return (
+            "name it with --config; only for a new backup, create one with revcrypt "
+            f"init {directory}"
+        )
     return "name it with --config, or give the master key with --masterkey"
 
 

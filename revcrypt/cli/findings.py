@@ -21,6 +21,8 @@ from revcrypt.view.findings import Finding, Kind
 _EVERY = 1.0
 """Seconds between two lines of progress for scripts."""
 
+_NO_LOSSES = (Kind.WITHHELD, Kind.DESTINATION, Kind.MISSING)
+
 log = logging.getLogger(__name__)
 
 
@@ -58,12 +60,16 @@ class Findings:
         self.harmful = 0
         """Findings that were not put right."""
         self.healed = 0
+        self.losses: list[Finding] = []
+        """Findings about what is not as it was, for whoever salvages it."""
 
     def report(self, finding: Finding) -> None:
         """Show a finding."""
         self.kinds[finding.kind] += 1
         self.healed += finding.is_healed
         self.harmful += not finding.is_healed
+        if not finding.is_healed and finding.kind not in _NO_LOSSES:
+            self.losses.append(finding)
         with tqdm.external_write_mode():
             if self.as_json:
                 self.write(finding_json(finding))

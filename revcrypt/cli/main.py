@@ -1,10 +1,11 @@
 """The entry point: choose a subcommand, or read the command line as gocryptfs's."""
 
 import argparse
+import difflib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
 from typing import Protocol
 
@@ -129,6 +130,7 @@ def _run(argv: Sequence[str]) -> ExitCode:
     if not argv or argv[0] in _HELP:
         argv = ["--help"]
     elif argv[0] not in native:
+        _check_mistyped(argv[0], native)
         return gocryptfs.run(argv)
     arguments, unknown = make_parser().parse_known_args(argv)
     if hasattr(arguments, "paths") and not any(word.startswith("-") for word in unknown):
@@ -142,6 +144,16 @@ def _run(argv: Sequence[str]) -> ExitCode:
     code: ExitCode = arguments.run(arguments)
     output.flush()
     return code
+
+
+def _check_mistyped(word: str, native: Iterable[str]) -> None:
+    """Raise `UsageError` for what looks like a command, before it is taken for a path."""
+    if word.startswith("-"):
+        return
+    close = difflib.get_close_matches(word, native, 1)
+    if (close or word == "help") and not os.path.lexists(word):
+        hint = f"did you mean {close[0]}?" if close else "see revcrypt --help"
+        raise UsageError(f"there is no command {word}", hint=hint)
 
 
 def _open_standard_fds() -> None:

@@ -2,7 +2,10 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterator
+from io import BufferedReader
+from typing import cast
 
 from revcrypt.cli import backups, configs, options, output, views
 from revcrypt.cli.findings import Findings
@@ -89,7 +92,8 @@ def _paths(arguments: argparse.Namespace, end: bytes) -> Iterator[bytes]:
         return
     rest = b""
     # Line by line, so that another program can ask and wait for an answer.
-    while chunk := os.read(0, 65_536):
+    stdin = cast(BufferedReader, sys.stdin.buffer)
+    while chunk := stdin.read1(65_536):
         *lines, rest = (rest + chunk).split(end)
         yield from lines
     if rest:

@@ -6,7 +6,7 @@ import os
 
 from revcrypt.cli import backups, configs, init, options
 from revcrypt.cli.secrets import read_master_key
-from revcrypt.errors import ExitCode, MasterKeyError, UsageError
+from revcrypt.errors import ConfigExistsError, ExitCode, MasterKeyError, UsageError
 from revcrypt.view.detect import detect, take_sample
 from revcrypt.view.source import Source
 
@@ -38,7 +38,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     options.check_directory(arguments.cipherdir)
     config = configs.forward_config_path(arguments.cipherdir, arguments.config)
     if os.path.lexists(config.path):
-        raise configs.exists_error(config.path)
+        raise ConfigExistsError(
+            f"there is a config already: {config.path}",
+            hint="move it away, or write another file: --config FILE",
+        )
     if arguments.masterkey is None:
         raise UsageError(
             "a config can be recovered only with the master key",

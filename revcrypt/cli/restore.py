@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dest",
         metavar="DEST",
         help="a directory, which is made if there is none; what is there and matches by "
-        "size and time is left alone, so an interrupted restore goes on",
+        "size and time is left alone, so an interrupted restore goes on; anything else "
+        "of the same name is replaced, be it older or newer",
     )
     parser.add_argument(
         "paths",
@@ -90,11 +91,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         for pattern in sorted(choice.unused):
             close = None if choice.is_glob(pattern) else suggest(view, pattern)
             shown.fail(Kind.MISSING, pattern, _missing(close))
-    if tally.zeroed or tally.doubtful:
-        _write_report(arguments.dest, tally)
-    elif choice.is_all and not shown.harmful:
+    if arguments.salvage and shown.losses:
+        _write_report(arguments.dest, tally, shown)
+    elif choice.is_all and not shown.losses:
         _remove_report(f"{os.path.abspath(arguments.dest)}.salvage.txt")
-    _summarise(tally, shown)
+    _summarise(tally, shown, salvage=arguments.salvage)
     return shown.exit_code
 
 
@@ -126,11 +127,17 @@ def _destination(dest: str, backup: Backup) -> Iterator[int]:
         os.close(fd)
 
 
-def _write_report(dest: str, tally: Tally) -> None:
-    """Say next to the destination what of the files that were salvaged is not right."""
+def _write_report(dest: str, tally: Tally, shown: Findings) -> None:
+    """Say next to the destination what was salvaged and is not right, or is not there."""
     lines = [
         (zero.path, f"from byte {zero.offset} on, {zero.size} are zeros")
         for zero in _merged(tally.zeroed)
+    ]
+    zeroed = {path for path, _ in lines}
+    lines += [
+        (loss.plain_path or loss.cipher_path, loss.text)
+        for loss in shown.losses
+        if loss.plain_path not in zeroed
     ]
     path = _report_path(dest)
     try:
@@ -139,8 +146,7 @@ def _write_report(dest: str, tally: Tally) -> None:
         with open(fd, "w", encoding="utf-8") as file:
             file.write(f"{_REPORT_TITLE}\n")
             file.writelines(
-                f"{printable(plain_path)}: {text}\n"
-                for plain_path, text in sorted([*lines, *tally.doubtful])
+                f"{printable(plain_path)}: {text}\n" for plain_path, text in sorted(lines)
             )
     except OSError as error:
         raise DestinationError(
@@ -189,7 +195,7 @@ def _merged(zeroed: list[Zeroed]) -> Iterator[Zeroed]:
         yield last
 
 
-def _summarise(tally: Tally, shown: Findings) -> None:
+def _summarise(tally: Tally, shown: Findings, *, salvage: bool) -> None:
     if shown.as_json:
         shown.write(
             {
@@ -218,10 +224,9 @@ def _summarise(tally: Tally, shown: Findings) -> None:
             tally.escaping,
         )
     if shown.harmful:
-        log.warning("problems, listed above: %d", shown.harmful)
-        damaged = shown.kinds[Kind.CONTENT] + shown.kinds[Kind.MISPLACED]
-        if damaged and not (tally.zeroed or tally.doubtful):
+        log.warning("problems that were not put right: %d", shown.harmful)
+        if shown.losses and not salvage:
             log.info(
-                "--salvage restores what is left of damaged files, and what is not in "
-                "its place"
+                "--salvage restores what is left of damaged files, and what has lost its "
+                "name or place"
             )

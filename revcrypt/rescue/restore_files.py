@@ -50,8 +50,6 @@ class Tally:
     failed: list[bytes] = field(default_factory=list)
     """Plain paths of files that are not there."""
     zeroed: list[Zeroed] = field(default_factory=list)
-    doubtful: list[tuple[bytes, str]] = field(default_factory=list)
-    """Plain paths of other files that were salvaged, and what is wrong with each."""
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, other: "Tally") -> None:
@@ -63,7 +61,6 @@ class Tally:
         self.escaping += other.escaping
         self.failed += other.failed
         self.zeroed += other.zeroed
-        self.doubtful += other.doubtful
 
 
 class FileRestorer:
@@ -153,12 +150,10 @@ class FileRestorer:
                 if piece.data is None:
                     zeroed.append(Zeroed(path, size, piece.size))
                 size += piece.size
-            wrong = [f.text for f in tally.findings[before:] if not f.is_healed]
-            if wrong:
+            is_whole = all(finding.is_healed for finding in tally.findings[before:])
+            if not is_whole:
                 if not self._options.salvage:
                     return False
-                if not zeroed:
-                    tally.doubtful.append((path, "; ".join(wrong)))
                 # A later restore from a better copy must not take it for done.
                 attrs = attrs._replace(mtime_ns=time.time_ns())
             xattrs = objects.xattrs(node, in_place=batch.in_place, others=batch.others)

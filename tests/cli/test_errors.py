@@ -230,3 +230,14 @@ def test_wrong_direction(
     source = cipher if command == "reverse" else plain
     said = refused(ExitCode.CONFIG_UNREADABLE, command, source, mountpoint)
     assert f"revcrypt {other}" in said.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("verfy", "verify"), ("restor", "restore"), ("help", "see revcrypt --help")],
+)
+def test_mistyped_commands(word: str, hint: str) -> None:
+    """A mistyped command is not taken for a directory to mount."""
+    said = refused(ExitCode.USAGE, word, "copy")
+    assert f"no command {word}" in said
+    assert hint in said

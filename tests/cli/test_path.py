@@ -14,7 +14,7 @@ from revcrypt.format.volume import Volume
 from revcrypt.rescue import paths
 from tests.cli.refusals import checked
 from tests.cli.rescuing import BUFFERED, CONFIG, REVERSE_CONFIG, Case, rescue
-from tests.support import KEY, REVCRYPT
+from tests.support import KEY, PASSPHRASE, REVCRYPT
 from tests.view.trees import (
     ALL_FEATURES,
     DETERMINISTIC,
@@ -212,3 +212,13 @@ def test_coprocess(case: Case) -> None:
             assert process.stdout.readline() == cipher.encode() + b"\n"
         process.stdin.close()
         assert process.wait(30) == ExitCode.OK
+
+
+def test_passphrase_and_paths_from_stdin(tmp_path: Path) -> None:
+    """What follows the line of the passphrase is paths, also if all comes at once."""
+    case = Case(tmp_path)
+    (case.plain / "file").touch()
+    case.pull()
+    given = f"{PASSPHRASE}\nfile\n".encode()
+    said = rescue("path", "encrypt", case.copy, stdin=given)
+    assert said.lines == [case.cipher("file").name.encode()]
