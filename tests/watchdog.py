@@ -28,11 +28,15 @@ def fuse_mounts() -> dict[str, str]:
 
 def abort(connections: dict[str, str]) -> None:
     """Let everything that waits for these mounts go on, with an error."""
-    if not any(_CONNECTIONS.iterdir()):
+    # Where there is a mount, there is a connection, unless nobody has mounted this.
+    is_missing = not any(_CONNECTIONS.iterdir())
+    if is_missing:
         subprocess.run(["mount", "-t", "fusectl", "none", _CONNECTIONS], check=False)
     for number, mountpoint in connections.items():
         print(f"\naborting {mountpoint}, which hangs", file=sys.stderr, flush=True)
         (_CONNECTIONS / number / "abort").write_text("1")
+    if is_missing:
+        subprocess.run(["umount", _CONNECTIONS], check=False)
 
 
 def main(seconds: float, below: str) -> None:
@@ -42,7 +46,9 @@ def main(seconds: float, below: str) -> None:
         readable, _, _ = select.select([0], [], [], seconds)
         if not readable:
             new = fuse_mounts().items() - before.items()
-            abort({n: path for n, path in new if path.startswith(below)})
+            hanging = {n: path for n, path in new if path.startswith(below)}
+            if hanging:
+                abort(hanging)
         elif not os.read(0, 4096):
             return
 
