@@ -9,61 +9,16 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.mount.big_tree import LONGEST_LINK_TARGET, YEAR, build
-from tests.support import Entry, Mounts, backdate, revcrypt, run, snapshot, walk
+from tests.mount.big_tree import YEAR, build
+from tests.mount.formats import FORWARD_OPTIONS, NAME_OPTIONS, write_forward
+from tests.rescue.trees import Tree, assert_same, tree_at, without_xattrs
+from tests.support import Mounts, backdate, revcrypt, run, walk
 
 pytestmark = pytest.mark.fuse
 
 CONFIG = b".gocryptfs.reverse.conf"
-# The whole tree once; the part of it that is about names, links and so on otherwise.
-NAME_OPTIONS = {
-    "default": ([], 4300),
-    "plaintext": (["--plaintext-names"], 50),
-    "deterministic": (["--deterministic-names"], 50),
-    "long-name-max": (["--long-name-max=100"], 50),
-}
 # rsync cannot pull paths that are longer than PATH_MAX.
 DEPTH = 60
-
-FORWARD_OPTIONS = {
-    "default": [],
-    "xchacha": ["-xchacha"],
-    "aessiv": ["-aessiv"],
-    "plaintextnames": ["-plaintextnames"],
-    "deterministic-names": ["-deterministic-names"],
-    "longnamemax": ["-longnamemax=100"],
-}
-
-
-class Tree(NamedTuple):
-    """All that a restore must bring back."""
-
-    root: tuple[int, int, int, int]
-    entries: dict[bytes, Entry]
-    links: set[frozenset[bytes]]
-    """The groups of paths that are one inode."""
-
-
-def tree_at(root: Path) -> Tree:
-    """Read everything below *root*, without the config of a reverse view."""
-    entries = snapshot(root, leave_out=[CONFIG])
-    groups: dict[int, set[bytes]] = {}
-    for path in entries:
-        status = os.lstat(os.fsencode(root) + b"/" + path)
-        groups.setdefault(status.st_ino, set()).add(path)
-    links = {frozenset(paths) for paths in groups.values() if len(paths) > 1}
-    status = root.stat()
-    owner = (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns)
-    return Tree(owner, entries, links)
-
-
-def assert_restored(restored: Tree, original: Tree) -> None:
-    """Compare two trees, and show no more than a few differences."""
-    paths = sorted(restored.entries.keys() | original.entries.keys())
-    pairs = ((p, restored.entries.get(p), original.entries.get(p)) for p in paths)
-    assert [(path, got, want) for path, got, want in pairs if got != want][:3] == []
-    assert restored.links == original.links
-    assert restored.root == original.root
 
 
 class Pulls(NamedTuple):
@@ -100,20 +55,19 @@ def pulls(
 def test_gocryptfs_restores_ours(pulls: Pulls, mounts: Mounts) -> None:
     """A stock gocryptfs restores a backup of revcrypt's view, attributes and ACLs too."""
     restored = mounts.gocryptfs(pulls.from_revcrypt, "plain", "-ro")
-    assert_restored(tree_at(restored), pulls.original)
+    assert_same(tree_at(restored), pulls.original)
 
 
 def test_revcrypt_restores_ours(pulls: Pulls, mounts: Mounts) -> None:
     """Revcrypt restores a backup of its own view, attributes and ACLs too."""
     restored = mounts.forward(pulls.from_revcrypt)
-    assert_restored(tree_at(restored), pulls.original)
+    assert_same(tree_at(restored), pulls.original)
 
 
 def test_revcrypt_restores_theirs(pulls: Pulls, mounts: Mounts) -> None:
     """Revcrypt restores a backup of gocryptfs's view, which has no attributes."""
     restored = mounts.forward(pulls.from_gocryptfs)
-    plain = {path: e._replace(xattrs={}) for path, e in pulls.original.entries.items()}
-    assert_restored(tree_at(restored), pulls.original._replace(entries=plain))
+    assert_same(tree_at(restored), without_xattrs(pulls.original))
 
 
 def test_fsck_finds_nothing(pulls: Pulls, mounts: Mounts) -> None:
@@ -136,26 +90,8 @@ def test_config_comes_and_goes(pulls: Pulls, mounts: Mounts) -> None:
 @pytest.mark.parametrize("name", FORWARD_OPTIONS)
 def test_forward_directories(name: str, mounts: Mounts, tmp_path: Path) -> None:
     """Revcrypt reads what was written through a mount of gocryptfs, in any format."""
-    source = tmp_path / "source"
-    source.mkdir()
-    build(
-        source,
-        files=50,
-        depth=10,
-        # The longer nonces of this cipher leave less room.
-        longest_target=LONGEST_LINK_TARGET - (8 if name == "xchacha" else 0),
-        plaintext_names=name == "plaintextnames",
-    )
-    cipher = tmp_path / "cipher"
-    cipher.mkdir()
-    passfile = f"--passfile={mounts.passfile}"
-    options = FORWARD_OPTIONS[name]
-    run("gocryptfs", "-init", "-q", "-scryptn=10", passfile, *options, cipher)
-    writable = mounts.gocryptfs(cipher, "writable")
-    # Without --inplace, rsync's temporary files would have names that are too long.
-    run("rsync", "-aHAX", "--inplace", f"{source}/", writable)
-    mounts.unmount(writable)
-    assert_restored(tree_at(mounts.forward(cipher)), tree_at(source))
+    source, cipher = write_forward(name, mounts, tmp_path, files=50)
+    assert_same(tree_at(mounts.forward(cipher)), tree_at(source))
 
 
 def test_hole_in_aessiv_directory(mounts: Mounts, tmp_path: Path) -> None:
@@ -192,9 +128,9 @@ def test_config_of_gocryptfs(small: Path, mounts: Mounts, tmp_path: Path) -> Non
     backdate(small)
     pulled = tmp_path / "pulled"
     run("rsync", "-aH", f"{mounts.reverse(small)}/", pulled)
-    assert_restored(tree_at(mounts.forward(pulled)), tree_at(small))
+    assert_same(tree_at(mounts.forward(pulled)), tree_at(small))
     other = mounts.gocryptfs(pulled, "other", "-ro")
-    assert_restored(tree_at(other), tree_at(small))
+    assert_same(tree_at(other), tree_at(small))
 
 
 @pytest.mark.skipif(
@@ -214,7 +150,7 @@ def test_dumped_master_key(small: Path, mounts: Mounts, tmp_path: Path) -> None:
     key.write_text(dumped.stdout)
     restored = mounts.mountpoint("by key")
     revcrypt("forward", "-q", f"--masterkey={key}", pulled, restored)
-    assert_restored(tree_at(restored), tree_at(small))
+    assert_same(tree_at(restored), tree_at(small))
 
 
 def test_times_beyond_gocryptfs(small: Path, mounts: Mounts, tmp_path: Path) -> None:
@@ -225,4 +161,4 @@ def test_times_beyond_gocryptfs(small: Path, mounts: Mounts, tmp_path: Path) -> 
         os.utime(path, ns=(0, year * YEAR + 123_456_789))
     pulled = tmp_path / "pulled"
     run("rsync", "-aH", f"{mounts.reverse(small)}/", pulled)
-    assert_restored(tree_at(mounts.forward(pulled)), tree_at(small))
+    assert_same(tree_at(mounts.forward(pulled)), tree_at(small))

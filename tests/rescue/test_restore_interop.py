@@ -5,19 +5,13 @@ from pathlib import Path
 import pytest
 
 from revcrypt.errors import ExitCode
-from tests.mount.big_tree import LONGEST_LINK_TARGET, build
-from tests.mount.test_interop import FORWARD_OPTIONS, NAME_OPTIONS
+from tests.mount.big_tree import build
+from tests.mount.formats import FORWARD_OPTIONS, NAME_OPTIONS, write_forward
 from tests.rescue.running import Command
-from tests.rescue.trees import Tree, assert_same, tree_at
+from tests.rescue.trees import assert_same, tree_at, without_xattrs
 from tests.support import Mounts, run
 
 pytestmark = pytest.mark.fuse
-
-
-def without_xattrs(tree: Tree) -> Tree:
-    """Return a tree as gocryptfs shows it in reverse: without attributes."""
-    entries = {path: entry._replace(xattrs={}) for path, entry in tree.entries.items()}
-    return tree._replace(entries=entries)
 
 
 @pytest.mark.parametrize("name", NAME_OPTIONS)
@@ -42,24 +36,7 @@ def test_forward_directory(
     name: str, mounts: Mounts, tmp_path: Path, dest: Path, restore: Command
 ) -> None:
     """What was written through a mount of gocryptfs comes back whole, in any format."""
-    source, cipher = tmp_path / "source", tmp_path / "cipher"
-    source.mkdir()
-    cipher.mkdir()
-    build(
-        source,
-        files=20,
-        depth=10,
-        # The longer nonces of this cipher leave less room.
-        longest_target=LONGEST_LINK_TARGET - (8 if name == "xchacha" else 0),
-        plaintext_names=name == "plaintextnames",
-    )
-    passfile = f"--passfile={mounts.passfile}"
-    options = FORWARD_OPTIONS[name]
-    run("gocryptfs", "-init", "-q", "-scryptn=10", passfile, *options, cipher)
-    writable = mounts.gocryptfs(cipher, "writable")
-    # Without --inplace, rsync's temporary files would have names that are too long.
-    run("rsync", "-aHAX", "--inplace", f"{source}/", writable)
-    mounts.unmount(writable)
+    source, cipher = write_forward(name, mounts, tmp_path, files=20)
     lenient = []
     if name == "aessiv":
         # That is what reverse views are made of, and in one, all this would be misplaced.

@@ -222,6 +222,12 @@ def _read(fd: int, name: bytes, status: os.stat_result) -> Entry:
     )
 
 
+def without_xattrs(tree: Tree) -> Tree:
+    """Return a tree as gocryptfs shows it in reverse: without attributes."""
+    entries = {path: entry._replace(xattrs={}) for path, entry in tree.entries.items()}
+    return tree._replace(entries=entries)
+
+
 def assert_same(found: Tree, wanted: Tree) -> None:
     """Compare two trees, and show no more than a few differences."""
     paths = sorted(found.entries.keys() | wanted.entries.keys())
