@@ -224,6 +224,10 @@ class LiveFiles:
         readers = self._open.get(inode)
         return readers[-1] if readers else None
 
+    def is_only(self, reader: Reader) -> bool:
+        """Tell whether *reader* has one user, and its file no other reader."""
+        return reader.users == 1 and len(self._open[reader.node.inode]) == 1
+
     def check_read(self, reader: Reader, offset: int, size: int) -> None:
         """Raise `SourceChangedError` where a read cannot be answered as it should.
 

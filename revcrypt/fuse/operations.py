@@ -53,6 +53,8 @@ THREADS = 64
 LEASE_SECONDS = 60.0
 """More than `/proc/sys/fs/lease-break-time`."""
 LEASE_POLL = 0.05
+STORED_SIZE = 1 << 16
+"""Files up to this size are handed to the kernel when they are opened."""
 
 log = logging.getLogger(__name__)
 
@@ -311,7 +313,25 @@ class Operations(pyfuse3.Operations):
         if reader.stale_size:
             with suppress(OSError):  # It is only advice.
                 pyfuse3.invalidate_inode(inode, attr_only=True)
-        return FileInfo(fh=handle, direct_io=reader.direct, keep_cache=reader.keep_cache)
+        keep_cache = reader.keep_cache or self._store(reader)
+        return FileInfo(fh=handle, direct_io=reader.direct, keep_cache=keep_cache)
+
+    def _store(self, reader: Reader) -> bool:
+        """Put a small file in the page cache, and tell whether all of it is there.
+
+        Its first read is then no request of its own, which would cost more than all the
+        rest. Only for a file that nobody else has open: the kernel waits for a page that
+        is being read, and that read may be waiting for us.
+        """
+        size, inode = reader.file.size, reader.node.inode
+        if size > STORED_SIZE or reader.stale_size or not self._live.is_only(reader):
+            return False
+        try:
+            content = reader.file.read(0, size, nowait=True)
+            pyfuse3.notify_store(inode, 0, content)
+        except (OSError, DataError):
+            return False  # Who reads it gets the error, if there is one.
+        return len(content) == size
 
     async def _open_leased(self, node: Node) -> OpenFile:
         """Open a file that somebody holds a lease on (fcntl(2)).

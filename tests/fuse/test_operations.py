@@ -212,6 +212,7 @@ async def test_a_cold_read_goes_to_a_thread(ops: Operations, view: FakeView) -> 
     await ops.lookup(ROOT, b"a", CTX)
     handle = (await ops.open(10, os.O_RDONLY, CTX)).fh
     file = view.files[b"a"]
+    file.waits.clear()
     assert await ops.read(handle, 0, 3) == b"con"
     assert file.waits == [True]
     file.error = BlockingIOError()
