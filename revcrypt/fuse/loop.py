@@ -3,8 +3,8 @@
 pyfuse3's loop takes a lock and registers with epoll for every request, which is most of
 its cost when requests come one after another. pyfuse3 finds trio through a global of its
 own module, the seam that its asyncio mode uses. `install` puts something there that
-looks whether a request is waiting, naps for a moment in the kernel if none is, and goes
-through trio's scheduler only when nothing comes.
+looks whether a request is waiting, keeps looking for a moment if none is, then naps in
+the kernel, and goes through trio's scheduler only when nothing comes.
 
 Three rules keep that safe:
 
@@ -18,9 +18,11 @@ Three rules keep that safe:
   the loop goes through the scheduler, and it does not nap while a thread is at work.
 """
 
+import os
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, Self
 
 import pyfuse3
@@ -28,6 +30,12 @@ import trio
 
 BURST = 64
 """Requests to answer before others get a turn."""
+SPIN = 0.0002
+"""Seconds of looking again and again before a nap, where there are processors to spare.
+
+A processor that was idle, however shortly, begins with cold caches, and a virtual one is
+taken away: small files are read in two thirds of the time, and cost *less* of it here.
+"""
 NAP_MS = 1
 """How long a client may think between two requests without our going to sleep."""
 
@@ -65,6 +73,7 @@ class EagerTrio:
         self._registered = False
         self._closing = False
         self._burst = 0
+        self._spin = SPIN if len(os.sched_getaffinity(0)) > 1 else 0.0
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a module's attributes
         return getattr(trio, name, None) or getattr(trio.lowlevel, name)
@@ -111,7 +120,7 @@ class EagerTrio:
     def _has_request(self, fd: int, timeout: int) -> bool:
         if self._closing:
             raise trio.ClosedResourceError
-        ready = dict(self._poll.poll(timeout))
+        ready = dict(self._look(timeout))
         if self._mountinfo_fd in ready:
             self._on_mounts_changed()
         events = ready.get(fd, 0)
@@ -119,6 +128,16 @@ class EagerTrio:
             # Every task has to read the end of the mount for itself.
             self._parked.unpark_all()
         return events != 0
+
+    def _look(self, timeout: int) -> list[tuple[int, int]]:
+        """Return what has happened to which descriptor, within *timeout* ms."""
+        poll = self._poll.poll
+        if timeout:
+            end = monotonic() + self._spin
+            while monotonic() < end:
+                if happened := poll(0):
+                    return happened
+        return poll(timeout)
 
 
 def install(mountinfo_fd: int, on_mounts_changed: Callable[[], None]) -> EagerTrio:
