@@ -24,11 +24,9 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from revcrypt.errors import SourceChangedError
+from revcrypt.fuse.entries import TIMEOUT
 from revcrypt.view.files import is_quiet
 from revcrypt.view.nodes import Attrs, Node, OpenFile, blocks_of
-
-TIMEOUT = 1.0
-"""Seconds for which the kernel may keep attributes and names."""
 
 _KERNEL_KEEPS = TIMEOUT + 0.1
 _PROCESS_RELIES = 10.0

@@ -67,12 +67,16 @@ class EagerTrio:
         self._poll.register(mountinfo_fd, select.POLLPRI)
         self._mountinfo_fd = mountinfo_fd
         self._on_mounts_changed = on_mounts_changed
+        self.idle: Callable[[], bool] = lambda: False
+        """Does a little of what may be useful later; tells whether there was any."""
         self._parked = trio.lowlevel.ParkingLot()
         self._is_watched = False
         self._waiting = 0
         self._registered = False
         self._closing = False
         self._burst = 0
+        self._is_quick = True
+        """Whether the last request came soon."""
         self._spin = SPIN if len(os.sched_getaffinity(0)) > 1 else 0.0
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a module's attributes
@@ -132,12 +136,17 @@ class EagerTrio:
     def _look(self, timeout: int) -> list[tuple[int, int]]:
         """Return what has happened to which descriptor, within *timeout* ms."""
         poll = self._poll.poll
-        if timeout:
-            end = monotonic() + self._spin
-            while monotonic() < end:
-                if happened := poll(0):
-                    return happened
-        return poll(timeout)
+        if not timeout or not self._spin:
+            return poll(timeout)
+        begin = monotonic()
+        while not (happened := poll(0)):
+            if self.idle():
+                begin = monotonic()
+            elif not self._is_quick or monotonic() - begin >= self._spin:
+                happened = poll(timeout)
+                break
+        self._is_quick = monotonic() - begin < self._spin
+        return happened
 
 
 def install(mountinfo_fd: int, on_mounts_changed: Callable[[], None]) -> EagerTrio:

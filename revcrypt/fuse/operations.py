@@ -9,11 +9,10 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from errno import EAGAIN, EROFS
 from functools import partial
 from itertools import count
-from stat import S_IFDIR, S_ISREG
+from stat import S_IFDIR, S_ISDIR, S_ISREG
 from typing import Any, Never
 
 import pyfuse3
@@ -34,12 +33,13 @@ from pyfuse3 import (
 
 from revcrypt.errors import DataError, StaleNodeError
 from revcrypt.fuse.access import EVERYBODY, Access
-from revcrypt.fuse.live import TIMEOUT, LiveFiles, Reader
+from revcrypt.fuse.ahead import Ahead, OpenDirectory
+from revcrypt.fuse.entries import TIMEOUT, entry_of
+from revcrypt.fuse.live import LiveFiles, Reader
 from revcrypt.fuse.replies import logged, replies
 from revcrypt.view.nodes import (
     ROOT_INODE,
     Attrs,
-    Child,
     Node,
     NodeTable,
     OpenFile,
@@ -57,15 +57,6 @@ STORED_SIZE = 1 << 16
 """Files up to this size are handed to the kernel when they are opened."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Directory:
-    """An open directory; *children* is a snapshot that readdir offsets refer to."""
-
-    node: Node
-    children: list[Child]
-    is_fresh: bool = True
 
 
 class Operations(pyfuse3.Operations):
@@ -93,9 +84,10 @@ class Operations(pyfuse3.Operations):
         self._limiter = trio.CapacityLimiter(THREADS)
         self._nodes = NodeTable(view.root)
         self._live = LiveFiles()
+        self.ahead = Ahead(view)
         self._handles = count(1)
         self._readers: dict[int, Reader] = {}
-        self._directories: dict[int, _Directory] = {}
+        self._directories: dict[int, OpenDirectory] = {}
 
     def init(self) -> None:
         """Note that the kernel has accepted the mount."""
@@ -121,26 +113,18 @@ class Operations(pyfuse3.Operations):
 
     # Names and attributes
 
-    def _entry(self, attrs: Attrs, ctx: RequestContext | None) -> EntryAttributes:
-        timeout = TIMEOUT
-        if S_ISREG(attrs.mode):
-            attrs, timeout = self._live.tell(attrs, None if ctx is None else ctx.pid)
-        entry = EntryAttributes()
-        entry.entry_timeout = TIMEOUT
+    def _entry(
+        self,
+        attrs: Attrs,
+        ctx: RequestContext | None,
+        ready: EntryAttributes | None = None,
+    ) -> EntryAttributes:
+        """Return what to answer about an object, which may be *ready* for its *attrs*."""
+        if not S_ISREG(attrs.mode):
+            return ready or entry_of(attrs)
+        told, timeout = self._live.tell(attrs, None if ctx is None else ctx.pid)
+        entry = ready if ready is not None and told is attrs else entry_of(told)
         entry.attr_timeout = timeout
-        entry.st_ino = attrs.inode
-        entry.generation = attrs.generation
-        entry.st_mode = attrs.mode
-        entry.st_nlink = attrs.nlink
-        entry.st_uid = attrs.uid
-        entry.st_gid = attrs.gid
-        entry.st_rdev = attrs.rdev
-        entry.st_size = attrs.size
-        entry.st_blocks = attrs.blocks
-        entry.st_blksize = attrs.block_size
-        entry.st_atime_ns = attrs.atime_ns
-        entry.st_mtime_ns = attrs.mtime_ns
-        entry.st_ctime_ns = attrs.ctime_ns
         return entry
 
     @replies(_inode_path)
@@ -221,8 +205,10 @@ class Operations(pyfuse3.Operations):
     async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
         """Take a snapshot of a directory."""
         node = self._nodes[inode]
+        ahead = self.ahead.opened(node)
+        children = self._view.entries(node) if ahead is None else ahead.children
         handle = next(self._handles)
-        self._directories[handle] = _Directory(node, self._view.entries(node))
+        self._directories[handle] = OpenDirectory(node, children, ahead)
         return handle
 
     @replies(_directory_path)
@@ -231,7 +217,8 @@ class Operations(pyfuse3.Operations):
         directory = self._directories[fh]
         node = directory.node
         if start_id == 0 and not directory.is_fresh:
-            directory.children = self._view.entries(node)
+            directory.children, directory.ahead = self._view.entries(node), None
+            directory.directories.clear()
         directory.is_fresh = False
 
         # The kernel takes no reference for these two.
@@ -247,7 +234,7 @@ class Operations(pyfuse3.Operations):
         for index in range(max(start_id - 2, 0), len(directory.children)):
             child = directory.children[index]
             try:
-                found = self._child(node, child)
+                found = self._child(directory, index)
             except Exception:
                 if counted:
                     # What was counted must be answered; the error comes next time.
@@ -257,12 +244,22 @@ class Operations(pyfuse3.Operations):
                 continue
             if not pyfuse3.readdir_reply(token, child.shown_name, found[1], index + 3):
                 return
-            self._nodes.remember(found[0])
+            known = self._nodes.remember(found[0])
+            if S_ISDIR(found[1].st_mode):
+                directory.directories.append(known)
             counted = True
+        if counted:
+            self.ahead.listed(node, directory.directories)
 
-    def _child(self, node: Node, child: Child) -> tuple[Node, EntryAttributes] | None:
+    def _child(
+        self, directory: OpenDirectory, index: int
+    ) -> tuple[Node, EntryAttributes] | None:
+        node, child = directory.node, directory.children[index]
         try:
-            found, attrs = self._view.child(node, child)
+            ahead, is_known = directory.found_ahead(index)
+            if ahead is None and is_known:
+                return None
+            found, attrs, ready = ahead or (*self._view.child(node, child), None)
         except FileNotFoundError:
             return None  # It has gone since the snapshot.
         except StaleNodeError:
@@ -283,7 +280,7 @@ class Operations(pyfuse3.Operations):
             entry.entry_timeout = entry.attr_timeout = 0
             entry.st_ino = number
             return unusable, entry
-        entry = self._entry(attrs, None)
+        entry = self._entry(attrs, None, ready)
         entry.entry_timeout = self._timeout(node)
         return found, entry
 

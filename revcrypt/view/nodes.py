@@ -274,6 +274,9 @@ class View(Protocol):
     def child(self, parent: Node, child: Child) -> tuple[Node, Attrs]:
         """Turn an entry of a listing into a node."""
 
+    def may_wait(self, child: Child) -> bool:
+        """Tell whether an entry may be on another disk, which may hang."""
+
     def attrs(self, node: Node) -> Attrs:
         """Return the attributes of *node* as of now."""
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from revcrypt.format.derive import Purpose, derive
 from revcrypt.view.mounts import MountsBelow
-from revcrypt.view.nodes import Attrs, Device, Node, inode_number, join
+from revcrypt.view.nodes import Attrs, Child, Device, Node, inode_number, join
 from revcrypt.view.source import Source
 
 ACL_NAMES = (b"system.posix_acl_access", b"system.posix_acl_default")
@@ -51,6 +51,10 @@ class TreeView:
     def statvfs(self) -> os.statvfs_result:
         """Return size and usage of the source's filesystem."""
         return os.statvfs(self.source.root_fd)
+
+    def may_wait(self, child: Child) -> bool:
+        """Tell whether an entry may be on another disk, which may hang."""
+        return self.mounts.may_be_mount(child.backing_name)
 
     def _make_node(
         self,

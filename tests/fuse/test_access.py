@@ -12,7 +12,7 @@ import pytest
 from pyfuse3 import EntryAttributes, FUSEError, RequestContext
 
 from revcrypt.fuse.access import EVERYBODY, Access
-from revcrypt.fuse.live import TIMEOUT
+from revcrypt.fuse.entries import TIMEOUT
 from revcrypt.fuse.operations import Operations
 from tests.view.trees import FakeFile, FakeView, fake_attrs, find, reverse_view
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from revcrypt.errors import SourceChangedError
-from revcrypt.fuse.live import TIMEOUT, LiveFiles, Reader
+from revcrypt.fuse.entries import TIMEOUT
+from revcrypt.fuse.live import LiveFiles, Reader
 from revcrypt.view.nodes import Attrs, Node
 from tests.view.trees import DEVICE, FakeFile, fake_attrs
 

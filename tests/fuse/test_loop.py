@@ -8,7 +8,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from revcrypt.fuse.loop import BURST, EagerTrio
+from revcrypt.fuse import loop
+from revcrypt.fuse.loop import BURST, SPIN, EagerTrio
 
 
 @pytest.fixture
@@ -157,6 +158,76 @@ async def test_mounts_are_looked_at_before_the_request(
     mountinfo[1].send(b"!", socket.MSG_OOB)
     await eager.wait_readable(read_fd)
     assert changes == ["mounts changed"]
+
+
+async def test_idle_moments_are_used(eager: EagerTrio, pipe: tuple[int, int]) -> None:
+    """Something useful is done while nothing waits, and only as long as that."""
+    read_fd, write_fd = pipe
+    looks: list[bool] = []
+
+    def idle() -> bool:
+        looks.append(True)
+        if len(looks) == 3:
+            os.write(write_fd, b"x")
+        return len(looks) < 10
+
+    eager.idle = idle
+    os.write(write_fd, b"x")
+    await eager.wait_readable(read_fd)
+    assert not looks
+    os.read(read_fd, 1)
+    await eager.wait_readable(read_fd)
+    assert len(looks) == 3
+
+
+async def test_work_for_idle_moments_is_finished(
+    eager: EagerTrio, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on for longer than we would look for requests without any."""
+    looks: list[float] = []
+    now = iter(range(1000))
+    monkeypatch.setattr(loop, "monotonic", lambda: float(next(now)))
+
+    def idle() -> bool:
+        looks.append(True)
+        return len(looks) < 10
+
+    eager.idle = idle
+    assert eager._look(1) == []
+    assert len(looks) == 10
+
+
+async def test_a_slow_client_costs_no_time(
+    eager: EagerTrio, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the last request was long in coming, the next is waited for asleep."""
+    read_fd, write_fd = pipe
+    eager._poll.register(read_fd)
+    times: list[float] = []
+    monkeypatch.setattr(loop, "monotonic", lambda: times.append(0) or len(times) * SPIN)
+    assert eager._look(1) == []
+    assert len(times) > 2
+    times.clear()
+    os.write(write_fd, b"x")
+    assert eager._look(1)
+    assert len(times) == 2, "it was not looked for again and again"
+    monkeypatch.setattr(loop, "monotonic", lambda: times.append(0) or 0.0)
+    assert eager._look(1)
+    os.read(read_fd, 1)
+    monkeypatch.setattr(loop, "monotonic", lambda: times.append(0) or len(times) * SPIN)
+    times.clear()
+    assert eager._look(1) == []
+    assert len(times) > 2, "quick ones are looked for again"
+
+
+async def test_a_single_processor_is_the_client_s(
+    mountinfo: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What we did while it thinks would keep the client from thinking."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    eager = EagerTrio(mountinfo[0].fileno(), lambda: None)
+    eager.idle = lambda: pytest.fail("this is the client's time")
+    assert eager._look(1) == []
 
 
 async def test_everything_else_is_trio_s(eager: EagerTrio) -> None:

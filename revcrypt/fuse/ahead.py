@@ -1,0 +1,188 @@
+"""Looking ahead: what a walk will probably ask for next, while its client thinks.
+
+A client that walks a tree looks at one directory after the other, and we wait while it
+deals with each. In that time the next one is listed, a few entries at a time, between
+looks for a request. Which one is next is told by the order in which the client has gone
+through the directories before it: as they were listed (find, tar, cp), or sorted (rsync,
+restic, borg). A client that does neither is left alone.
+
+What was looked at ahead is used only a moment later, and only for a directory that has
+not changed since; so nobody sees anything older than the kernel would have kept for him.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from pyfuse3 import EntryAttributes
+
+from revcrypt.errors import RevcryptError
+from revcrypt.fuse.entries import entry_of
+from revcrypt.view.files import is_quiet
+from revcrypt.view.nodes import Attrs, Child, Node, View
+
+FRESH_SECONDS = 0.1
+"""How old what was looked at ahead may be."""
+STEP = 4
+"""Entries to look at between two looks for a request."""
+MAX_DIRECTORY_SIZE = 1 << 16
+"""Bytes of a directory; more would take too long to list, with a client waiting."""
+_MAX_PARENTS = 256
+"""Directories whose subdirectories are known: as many as a tree is deep, or more."""
+
+Found = tuple[Node, Attrs, EntryAttributes]
+"""An object, its attributes, and the same for the kernel."""
+
+
+class _Walk:
+    """Who has gone through *directories*, in one of two orders, and how far."""
+
+    def __init__(self, directories: Sequence[Node], *, is_sorted: bool) -> None:
+        """Begin at the beginning, in the order that is more probable."""
+        in_order = sorted(directories, key=attrgetter("shown_name"))
+        self._orders = [(in_order, True), (directories, False)]
+        if not is_sorted:
+            self._orders.reverse()
+        self._done = 0
+
+    def opened(self, directory: Node) -> None:
+        """Take note that *directory* was opened."""
+        self._orders = [
+            order
+            for order in self._orders
+            if self._done < len(order[0]) and order[0][self._done] is directory
+        ]
+        self._done += 1
+
+    def next(self) -> Node | None:
+        """Return the directory that will be opened next, if that can be said."""
+        if not self._orders or self._done == len(self._orders[0][0]):
+            return None
+        return self._orders[0][0][self._done]
+
+    @property
+    def is_sorted(self) -> bool | None:
+        """Whether the client goes by names, None if that is not known."""
+        return self._orders[0][1] if len(self._orders) == 1 else None
+
+
+@dataclass(slots=True)
+class Listing:
+    """A directory's entries, and what was found behind the first of them.
+
+    *found* has None for an entry that has gone. It counts until *fresh_until*, monotonic.
+    """
+
+    node: Node
+    children: list[Child]
+    attrs: Attrs
+    fresh_until: float
+    found: list[Found | None] = field(default_factory=list)
+
+    def is_fresh(self) -> bool:
+        """Tell whether what was found still counts."""
+        return time.monotonic() < self.fresh_until
+
+
+@dataclass(slots=True)
+class OpenDirectory:
+    """An open directory; *children* is a snapshot that readdir offsets refer to."""
+
+    node: Node
+    children: list[Child]
+    ahead: Listing | None
+    """What was looked at before it was opened."""
+    directories: list[Node] = field(default_factory=list)
+    """Those in it that have been reported."""
+    is_fresh: bool = True
+
+    def found_ahead(self, index: int) -> tuple[Found | None, bool]:
+        """Return what is behind an entry, and whether that is known."""
+        ahead = self.ahead
+        if ahead is None or index >= len(ahead.found) or not ahead.is_fresh():
+            return None, False
+        return ahead.found[index], True
+
+
+class Ahead:
+    """Lists one directory of *view* before it is asked for."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._walks: OrderedDict[Node, _Walk] = OrderedDict()
+        self._is_sorted = False
+        self._steps: Iterator[None] | None = None
+        self._listing: Listing | None = None
+
+    def opened(self, node: Node) -> Listing | None:
+        """Take note that *node* was opened; return its listing if it is at hand."""
+        walk = self._walks.get(node.parent) if node.parent is not None else None
+        if walk is not None:
+            walk.opened(node)
+            if walk.is_sorted is not None:
+                self._is_sorted = walk.is_sorted
+        listing, self._listing, self._steps = self._listing, None, None
+        if listing is None or listing.node is not node or not listing.is_fresh():
+            return None
+        attrs = self._view.attrs(node)
+        return listing if _times(attrs) == _times(listing.attrs) else None
+
+    def listed(self, node: Node, directories: Sequence[Node]) -> None:
+        """Take note that all of *node* was reported, with *directories* in it."""
+        self._walks.pop(node, None)
+        if directories:
+            self._walks[node] = _Walk(directories, is_sorted=self._is_sorted)
+            if len(self._walks) > _MAX_PARENTS:
+                self._walks.popitem(last=False)
+        following = self._following(node)
+        self._listing = None
+        self._steps = None if following is None else self._look_at(following)
+
+    def _following(self, node: Node | None) -> Node | None:
+        """Return what a walk that goes into depth first opens after *node*."""
+        while node is not None:
+            walk = self._walks.get(node)
+            following = None if walk is None else walk.next()
+            if following is not None:
+                return following
+            node = node.parent
+        return None
+
+    def step(self) -> bool:
+        """Look at a few entries; return False if there is nothing to do."""
+        if self._steps is None:
+            return False
+        try:
+            next(self._steps)
+        except (StopIteration, OSError, RevcryptError):
+            # An error comes again when somebody asks, and is reported then.
+            self._steps = None
+        return True
+
+    def _look_at(self, node: Node) -> Iterator[None]:
+        attrs = self._view.attrs(node)
+        if attrs.size > MAX_DIRECTORY_SIZE or not is_quiet(
+            attrs.mtime_ns, attrs.ctime_ns
+        ):
+            return  # The times of what has just changed do not tell another change.
+        fresh_until = time.monotonic() + FRESH_SECONDS
+        children = self._view.entries(node)
+        listing = self._listing = Listing(node, children, attrs, fresh_until)
+        yield
+        for number, child in enumerate(children, 1):
+            if self._view.may_wait(child):
+                return  # A disk that hangs must not be touched before somebody asks.
+            try:
+                found, attrs = self._view.child(node, child)
+            except FileNotFoundError:
+                listing.found.append(None)
+            else:
+                listing.found.append((found, attrs, entry_of(attrs)))
+            if number % STEP == 0:
+                yield
+
+
+def _times(attrs: Attrs) -> tuple[int, int]:
+    return attrs.mtime_ns, attrs.ctime_ns
