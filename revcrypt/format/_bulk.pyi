@@ -3,10 +3,15 @@ from collections.abc import Sequence
 class Runs:
     def __init__(self, key: bytes) -> None: ...
     def seal(
-        self, file_id: bytes, block0_nonce: bytes, first: int, plaintext: bytes, /
+        self,
+        file_id: bytes,
+        block0_nonce: bytes,
+        first: int,
+        plaintext: bytes | memoryview,
+        /,
     ) -> bytes: ...
     def open(
-        self, file_id: bytes, first: int, ciphertext: bytes, holes: bool, /
+        self, file_id: bytes, first: int, ciphertext: bytes | memoryview, holes: bool, /
     ) -> bytes | int: ...
 
 class Names:

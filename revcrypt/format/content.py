@@ -28,6 +28,9 @@ from revcrypt.format import bulk
 from revcrypt.format.derive import FileIds
 from revcrypt.format.sizes import BLOCK_SIZE
 
+Bytes = bytes | memoryview
+"""Bytes to be looked at, which may be another's when the call is over."""
+
 _VALUE_AD = bytes(8)
 
 
@@ -42,11 +45,11 @@ class ContentCipher(ABC):
     overhead = 32
 
     @abstractmethod
-    def _open(self, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
+    def _open(self, nonce: Bytes, sealed: Bytes, associated_data: bytes) -> bytes:
         """Return the plaintext; raises `InvalidTag`."""
 
     def open_run(
-        self, file_id: bytes, first: int, ciphertext: bytes, *, holes: bool
+        self, file_id: bytes, first: int, ciphertext: Bytes, *, holes: bool
     ) -> bytes:
         """Return the plaintext of the blocks from number *first* on.
 
@@ -74,7 +77,7 @@ class ContentCipher(ABC):
         except InvalidTag:
             raise AuthenticationError("the value does not authenticate") from None
 
-    def _open_block(self, block: bytes, associated_data: bytes) -> bytes:
+    def _open_block(self, block: Bytes, associated_data: bytes) -> bytes:
         nonce = block[: self.nonce_size]
         # An all-zero nonce is what data that was never written looks like, and a
         # block without payload is one that no writer makes.
@@ -99,7 +102,7 @@ class AesSiv(ContentCipher):
         return self._runs is not None
 
     def open_run(
-        self, file_id: bytes, first: int, ciphertext: bytes, *, holes: bool
+        self, file_id: bytes, first: int, ciphertext: Bytes, *, holes: bool
     ) -> bytes:
         """Return the plaintext of the blocks from number *first* on.
 
@@ -112,10 +115,10 @@ class AesSiv(ContentCipher):
             raise _bad_block(first + plaintext)
         return plaintext
 
-    def _open(self, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
+    def _open(self, nonce: Bytes, sealed: Bytes, associated_data: bytes) -> bytes:
         return self._siv.decrypt(sealed, [associated_data, nonce])
 
-    def seal_run(self, ids: FileIds, first: int, plaintext: bytes) -> bytes:
+    def seal_run(self, ids: FileIds, first: int, plaintext: Bytes) -> bytes:
         """Return the blocks of *plaintext*, which starts at block number *first*."""
         if self._runs is not None:
             return self._runs.seal(ids.file_id, ids.block0_nonce, first, plaintext)
@@ -142,7 +145,7 @@ class AesGcm(ContentCipher):
     def __init__(self, key: bytes) -> None:
         self._gcm = AESGCM(key)
 
-    def _open(self, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
+    def _open(self, nonce: Bytes, sealed: Bytes, associated_data: bytes) -> bytes:
         return self._gcm.decrypt(nonce, sealed, associated_data)
 
 
@@ -155,8 +158,8 @@ class XChaCha20Poly1305(ContentCipher):
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def _open(self, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
-        aead = ChaCha20Poly1305(hchacha20(self._key, nonce[:16]))
+    def _open(self, nonce: Bytes, sealed: Bytes, associated_data: bytes) -> bytes:
+        aead = ChaCha20Poly1305(hchacha20(self._key, bytes(nonce[:16])))
         return aead.decrypt(bytes(4) + nonce[16:], sealed, associated_data)
 
 

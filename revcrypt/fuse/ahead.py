@@ -11,6 +11,7 @@ not changed since; so nobody sees anything older than the kernel would have kept
 """
 
 import time
+from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from pyfuse3 import EntryAttributes
 from revcrypt.errors import RevcryptError
 from revcrypt.fuse.entries import entry_of
 from revcrypt.view.files import is_quiet
-from revcrypt.view.nodes import Attrs, Child, Node, View
+from revcrypt.view.nodes import Attrs, Child, Node, NodeTable, View
 
 FRESH_SECONDS = 0.1
 """How old what was looked at ahead may be."""
@@ -37,26 +38,29 @@ Found = tuple[Node, Attrs, EntryAttributes]
 
 
 class _Walk:
-    """Who has gone through *directories*, in one of two orders, and how far."""
+    """How somebody goes through *directories*, in one of two orders.
+
+    It keeps nothing but numbers, so that the memory of forgotten nodes can be given back.
+    """
 
     def __init__(self, directories: Sequence[Node], *, is_sorted: bool) -> None:
         """Begin at the beginning, in the order that is more probable."""
         in_order = sorted(directories, key=attrgetter("shown_name"))
-        self._orders = [(in_order, True), (directories, False)]
+        self._orders = [(_inodes(in_order), True), (_inodes(directories), False)]
         if not is_sorted:
             self._orders.reverse()
         self._done = 0
 
-    def opened(self, directory: Node) -> None:
-        """Take note that *directory* was opened."""
+    def opened(self, inode: int) -> None:
+        """Take note that the directory *inode* was opened."""
         self._orders = [
             order
             for order in self._orders
-            if self._done < len(order[0]) and order[0][self._done] is directory
+            if self._done < len(order[0]) and order[0][self._done] == inode
         ]
         self._done += 1
 
-    def next(self) -> Node | None:
+    def next(self) -> int | None:
         """Return the directory that will be opened next, if that can be said."""
         if not self._orders or self._done == len(self._orders[0][0]):
             return None
@@ -107,20 +111,22 @@ class OpenDirectory:
 
 
 class Ahead:
-    """Lists one directory of *view* before it is asked for."""
+    """Lists one directory of *view* before it is asked for, if it is one of *nodes*."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, nodes: NodeTable) -> None:
         self._view = view
-        self._walks: OrderedDict[Node, _Walk] = OrderedDict()
+        self._nodes = nodes
+        self._walks: OrderedDict[int, _Walk] = OrderedDict()
+        """By the inode of the directory above."""
         self._is_sorted = False
         self._steps: Iterator[None] | None = None
         self._listing: Listing | None = None
 
     def opened(self, node: Node) -> Listing | None:
         """Take note that *node* was opened; return its listing if it is at hand."""
-        walk = self._walks.get(node.parent) if node.parent is not None else None
+        walk = self._walks.get(node.parent.inode) if node.parent is not None else None
         if walk is not None:
-            walk.opened(node)
+            walk.opened(node.inode)
             if walk.is_sorted is not None:
                 self._is_sorted = walk.is_sorted
         listing, self._listing, self._steps = self._listing, None, None
@@ -131,9 +137,9 @@ class Ahead:
 
     def listed(self, node: Node, directories: Sequence[Node]) -> None:
         """Take note that all of *node* was reported, with *directories* in it."""
-        self._walks.pop(node, None)
+        self._walks.pop(node.inode, None)
         if directories:
-            self._walks[node] = _Walk(directories, is_sorted=self._is_sorted)
+            self._walks[node.inode] = _Walk(directories, is_sorted=self._is_sorted)
             if len(self._walks) > _MAX_PARENTS:
                 self._walks.popitem(last=False)
         following = self._following(node)
@@ -143,10 +149,10 @@ class Ahead:
     def _following(self, node: Node | None) -> Node | None:
         """Return what a walk that goes into depth first opens after *node*."""
         while node is not None:
-            walk = self._walks.get(node)
+            walk = self._walks.get(node.inode)
             following = None if walk is None else walk.next()
             if following is not None:
-                return following
+                return self._nodes.get(following)
             node = node.parent
         return None
 
@@ -182,6 +188,10 @@ class Ahead:
                 listing.found.append((found, attrs, entry_of(attrs)))
             if number % STEP == 0:
                 yield
+
+
+def _inodes(nodes: Sequence[Node]) -> "array[int]":
+    return array("Q", [node.inode for node in nodes])
 
 
 def _times(attrs: Attrs) -> tuple[int, int]:

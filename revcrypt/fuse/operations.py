@@ -32,6 +32,7 @@ from pyfuse3 import (
 )
 
 from revcrypt.errors import DataError, StaleNodeError
+from revcrypt.format.content import Bytes
 from revcrypt.fuse.access import EVERYBODY, Access
 from revcrypt.fuse.ahead import Ahead, OpenDirectory
 from revcrypt.fuse.entries import TIMEOUT, entry_of
@@ -84,7 +85,7 @@ class Operations(pyfuse3.Operations):
         self._limiter = trio.CapacityLimiter(THREADS)
         self._nodes = NodeTable(view.root)
         self._live = LiveFiles()
-        self.ahead = Ahead(view)
+        self.ahead = Ahead(view, self._nodes)
         self._handles = count(1)
         self._readers: dict[int, Reader] = {}
         self._directories: dict[int, OpenDirectory] = {}
@@ -325,7 +326,7 @@ class Operations(pyfuse3.Operations):
             return False
         try:
             content = reader.file.read(0, size, nowait=True)
-            pyfuse3.notify_store(inode, 0, content)
+            pyfuse3.notify_store(inode, 0, bytes(content))
         except (OSError, DataError):
             return False  # Who reads it gets the error, if there is one.
         return len(content) == size
@@ -344,8 +345,13 @@ class Operations(pyfuse3.Operations):
         raise FUSEError(EAGAIN)
 
     @replies(_reader_path)
-    async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
-        """Return *size* bytes from *off*, fewer only at the end."""
+    async def read(  # type: ignore[override]
+        self, fh: FileHandleT, off: int, size: int
+    ) -> Bytes:
+        """Return *size* bytes from *off*, fewer only at the end.
+
+        pyfuse3 says that it wants bytes, but takes any buffer.
+        """
         reader = self._readers[fh]
         self._live.check_read(reader, off, size)
         read = partial(reader.file.read, off, size)

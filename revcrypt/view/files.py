@@ -4,11 +4,14 @@ import os
 import time
 from collections.abc import Callable
 from errno import EOPNOTSUPP
-from threading import Lock
+from threading import Lock, local
 
 from revcrypt.errors import SourceChangedError
+from revcrypt.format.content import Bytes
 from revcrypt.view.nodes import Attrs
 
+_ROOM = 1 << 17
+_rooms = local()
 _QUIET_NS = 2_000_000_000
 """More than the coarsest timestamp of a Linux filesystem, FAT's two seconds."""
 
@@ -83,7 +86,7 @@ class SourceFile:
         """Return the attributes as of now, also if the file has lost its name."""
         return self._attrs(os.fstat(self._fd))
 
-    def read(self, offset: int, size: int, *, nowait: bool) -> bytes:
+    def read(self, offset: int, size: int, *, nowait: bool) -> Bytes:
         """Return *size* bytes from *offset*, fewer only at the end of the file.
 
         With *nowait*, raises `BlockingIOError` instead of waiting for a disk or for
@@ -96,7 +99,7 @@ class SourceFile:
         finally:
             self._lock.release()
 
-    def _read(self, offset: int, size: int, nowait: bool) -> bytes:
+    def _read(self, offset: int, size: int, nowait: bool) -> Bytes:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -105,14 +108,14 @@ class SourceFile:
         fd, self._fd = self._fd, -1
         os.close(fd)
 
-    def _pread(self, size: int, offset: int, nowait: bool) -> bytes:
-        """Read exactly *size* bytes of the source."""
+    def _pread(self, size: int, offset: int, nowait: bool) -> Bytes:
+        """Read exactly *size* bytes of the source, to be used before the next call."""
         if nowait:
-            buffer = bytearray(size)
+            buffer = _scratch(size)
             # Part of it may be cached and part not, so that a short count says nothing.
             if _preadv_nowait(self._fd, buffer, offset) != size:
                 raise BlockingIOError
-            return bytes(buffer)
+            return buffer
         data = os.pread(self._fd, size, offset)
         while len(data) < size:
             more = os.pread(self._fd, size - len(data), offset + len(data))
@@ -122,7 +125,18 @@ class SourceFile:
         return data
 
 
-def _preadv_nowait(fd: int, buffer: bytearray, offset: int) -> int:
+def _scratch(size: int) -> memoryview:
+    """Return room for *size* bytes, the same for all reads of this thread.
+
+    New memory for each read costs the kernel more than reading does.
+    """
+    room: memoryview | None = getattr(_rooms, "room", None)
+    if room is None or len(room) < size:
+        room = _rooms.room = memoryview(bytearray(max(size, _ROOM)))
+    return room[:size]
+
+
+def _preadv_nowait(fd: int, buffer: memoryview, offset: int) -> int:
     try:
         return os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
     except OSError as error:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 
 from revcrypt.format import header
-from revcrypt.format.content import ContentCipher
+from revcrypt.format.content import Bytes, ContentCipher
 from revcrypt.format.sizes import BLOCK_SIZE, HEADER_SIZE, apparent_plain_size, span
 from revcrypt.view.files import SourceFile
 from revcrypt.view.nodes import Attrs
@@ -42,12 +42,12 @@ class ForwardFile(SourceFile):
         """Serve only the first *size* bytes."""
         self._size = size
 
-    def _read(self, offset: int, size: int, nowait: bool) -> bytes:
+    def _read(self, offset: int, size: int, nowait: bool) -> Bytes:
         length = min(size, self._size - offset)
         if length <= 0:
             return b""
         if self._file_id is None:
-            self._file_id = header.parse(self._pread(HEADER_SIZE, 0, nowait))
+            self._file_id = header.parse(bytes(self._pread(HEADER_SIZE, 0, nowait)))
         cipher_block = BLOCK_SIZE + self._cipher.overhead
         need = span(offset, length, BLOCK_SIZE)
         start = HEADER_SIZE + need.first * cipher_block
@@ -56,4 +56,4 @@ class ForwardFile(SourceFile):
         plaintext = self._cipher.open_run(
             self._file_id, need.first, ciphertext, holes=self._holes
         )
-        return plaintext[need.skip : need.skip + length]
+        return memoryview(plaintext)[need.skip : need.skip + length]

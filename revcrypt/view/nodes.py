@@ -11,6 +11,7 @@ from os import statvfs_result
 from typing import NamedTuple, Protocol
 
 from revcrypt.errors import StaleNodeError
+from revcrypt.format.content import Bytes
 from revcrypt.format.derive import Purpose, derive, linked_path
 
 ROOT_INODE = 1
@@ -242,7 +243,7 @@ class OpenFile(Protocol):
     def attrs(self) -> Attrs:
         """Return the attributes as of now, also if the file has lost its name."""
 
-    def read(self, offset: int, size: int, *, nowait: bool) -> bytes:
+    def read(self, offset: int, size: int, *, nowait: bool) -> Bytes:
         """Return *size* bytes from *offset*, fewer only at the end.
 
         With *nowait*, raises `BlockingIOError` instead of waiting for a disk. Safe to
@@ -309,6 +310,10 @@ class NodeTable:
 
     def __getitem__(self, inode: int) -> Node:
         return self._nodes[inode]
+
+    def get(self, inode: int) -> Node | None:
+        """Return the node with a number, if somebody holds a reference to it."""
+        return self._nodes.get(inode)
 
     def __len__(self) -> int:
         return len(self._nodes)

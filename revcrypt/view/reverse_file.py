@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from revcrypt.format import header
-from revcrypt.format.content import AesSiv
+from revcrypt.format.content import AesSiv, Bytes
 from revcrypt.format.derive import FileIds
 from revcrypt.format.sizes import (
     BLOCK_SIZE,
@@ -63,7 +63,7 @@ class ReverseFile(SourceFile):
         """Serve only the first *size* bytes, a size that this file has shown."""
         self._plain_size = plain_size(size)
 
-    def _read(self, offset: int, size: int, nowait: bool) -> bytes:
+    def _read(self, offset: int, size: int, nowait: bool) -> Bytes:
         end = min(offset + size, self.size)
         if offset >= end:
             return b""
@@ -73,16 +73,19 @@ class ReverseFile(SourceFile):
             offset = HEADER_SIZE
         if offset >= end:
             return head
-        return head + self._read_body(offset - HEADER_SIZE, end - offset, nowait)
+        body = self._read_body(offset - HEADER_SIZE, end - offset, nowait)
+        return head + body if head else body
 
-    def _read_body(self, offset: int, length: int, nowait: bool) -> bytes:
+    def _read_body(self, offset: int, length: int, nowait: bool) -> memoryview:
         need = span(offset, length, _CIPHER_BLOCK)
-        body = b"".join(self._sealed(need.first, need.last, nowait))
+        parts = self._sealed(need.first, need.last, nowait)
+        body = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
         end = need.skip + length
         if need.skip:
-            self._keep(need.first, body[:_CIPHER_BLOCK])
+            self._keep(need.first, bytes(body[:_CIPHER_BLOCK]))
         if end < len(body):
-            self._keep(need.last, body[(need.last - need.first) * _CIPHER_BLOCK :])
+            last = (need.last - need.first) * _CIPHER_BLOCK
+            self._keep(need.last, bytes(body[last:]))
         return body[need.skip : end]
 
     def _sealed(self, first: int, last: int, nowait: bool) -> list[bytes]:

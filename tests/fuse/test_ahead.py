@@ -18,7 +18,7 @@ from revcrypt.fuse.ahead import (
 )
 from revcrypt.fuse.operations import Operations
 from revcrypt.view import mounts
-from revcrypt.view.nodes import Node, View
+from revcrypt.view.nodes import Node, NodeTable, View
 from revcrypt.view.reverse import ReverseView
 from tests.view.trees import reverse_view
 
@@ -61,14 +61,21 @@ def view(source: Path) -> Iterator[ReverseView]:
 
 
 @pytest.fixture
-def ahead(view: ReverseView) -> Ahead:
-    return Ahead(view)
+def nodes(view: ReverseView) -> NodeTable:
+    return NodeTable(view.root)
+
+
+@pytest.fixture
+def ahead(view: ReverseView, nodes: NodeTable) -> Ahead:
+    return Ahead(view, nodes)
 
 
 def report(view: View, ahead: Ahead, node: Node) -> list[Node]:
     """Do what is done when all of *node* is reported; return the directories in it."""
     found = [view.child(node, child) for child in view.entries(node)]
-    directories = [child for child, attrs in found if S_ISDIR(attrs.mode)]
+    directories = [
+        ahead._nodes.remember(child) for child, attrs in found if S_ISDIR(attrs.mode)
+    ]
     ahead.listed(node, directories)
     return directories
 
@@ -216,6 +223,19 @@ def test_a_huge_directory_is_not_looked_at(
     [first, *_] = report(view, ahead, view.root)
     steps(ahead)
     assert ahead.opened(first) is None
+
+
+def test_what_is_forgotten_is_left_alone(
+    view: ReverseView, ahead: Ahead, nodes: NodeTable
+) -> None:
+    """It is not held in memory for a walk that may never go on."""
+    [first, *_] = report(view, ahead, view.root)
+    ahead.opened(first)
+    ahead.listed(first, [])
+    for child in view.entries(view.root):
+        nodes.forget(view.child(view.root, child)[0].inode, 1)
+    ahead.listed(first, [])
+    assert steps(ahead) == 0
 
 
 def test_errors_are_left_to_who_asks(
