@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kills import compile_shim
 from tests.support import Mounts, ends, missing_for_fuse
 
 MOUNTINFO = Path("/proc/self/mountinfo")
@@ -82,6 +83,12 @@ def is_ours(directory: str, pid: str) -> bool:
         return directory.encode() in Path("/proc", pid, "cmdline").read_bytes()
     except OSError:
         return False  # It has ended, or is no process.
+
+
+@pytest.fixture(scope="session")
+def kill_shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `killed_at_every_write` needs."""
+    return compile_shim(tmp_path_factory.mktemp("kills"))
 
 
 @pytest.fixture
