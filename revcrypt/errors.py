@@ -34,6 +34,7 @@ class ExitCode(IntEnum):
     CONFIG_INVALID = 27
     FILTER = 29
     DESTINATION = 40
+    RECOVERY = 41
 
 
 class RevcryptError(Exception):
@@ -129,6 +130,12 @@ class FilterError(UserError):
     """What is to be left out cannot be understood, or its file cannot be read."""
 
     exit_code = ExitCode.FILTER
+
+
+class RecoveryError(UserError):
+    """A recovery file, certificate or private key cannot be used."""
+
+    exit_code = ExitCode.RECOVERY
 
 
 class DestinationError(UserError):

@@ -22,12 +22,6 @@ from revcrypt.view.findings import Finding, Kind, Report
 from revcrypt.view.forward import ForwardView
 from revcrypt.view.source import Source
 
-CIPHERS = {
-    Cipher.AES_SIV: "AES-SIV",
-    Cipher.AES_GCM: "AES-GCM",
-    Cipher.XCHACHA20_POLY1305: "XChaCha20-Poly1305",
-}
-
 log = logging.getLogger(__name__)
 
 
@@ -174,7 +168,7 @@ def _can_read(config: ConfigPath) -> bool:
 
 def describe(features: Features, *, with_names: bool = True) -> str:
     """Return *features* in words."""
-    words = [CIPHERS[features.cipher]]
+    words = [features.cipher.label]
     if with_names:
         words += _describe_names(features)
     if not features.hkdf:

@@ -21,6 +21,8 @@ from revcrypt.format import config as config_format
 from revcrypt.format.config import Config, Features, Flag
 from revcrypt.format.keys import derive_kek, unwrap
 from revcrypt.format.names import CONFIG_NAME
+from revcrypt.recovery.envelope import Envelope
+from revcrypt.recovery.register import Register
 from revcrypt.view.shown_config import (
     MAX_CONFIG_SIZE,
     REVERSE_CONFIG_NAME,
@@ -173,7 +175,7 @@ def shown(config_path: ConfigPath, source: Source) -> ShownConfig | None:
 
     Raises `ConfigUnreadableError`.
     """
-    hides: bytes | None = REVERSE_CONFIG_NAME
+    in_root = True
     if config_path.is_default:
         # Not by path: somebody may have made it a link to a secret.
         fd, name = source.root_fd, REVERSE_CONFIG_NAME
@@ -186,15 +188,23 @@ def shown(config_path: ConfigPath, source: Source) -> ShownConfig | None:
             raise _unshowable(config_path, error) from None
         status, root = os.fstat(fd), source.root_stat
         in_root = (status.st_dev, status.st_ino) == (root.st_dev, root.st_ino)
-        if not in_root or name != REVERSE_CONFIG_NAME:
-            hides = None
     try:
-        return ShownConfig(fd, name, hides=hides, check=config_format.parse)
+        return ShownConfig(fd, name, in_root=in_root, check=_check_shown)
     except FileNotFoundError:
         log.warning("the view has no gocryptfs.conf: only the master key can open it")
         return None
     except OSError as error:
         raise _unshowable(config_path, error) from None
+
+
+def _check_shown(suffix: bytes, content: bytes) -> None:
+    """Raise `UserError` for what is not what its name says."""
+    if not suffix:
+        config_format.parse(content)
+    elif suffix.endswith(b".p7m"):
+        Envelope.parse(content)
+    else:
+        Register.parse(content)
 
 
 def _unshowable(config_path: ConfigPath, error: OSError) -> ConfigUnreadableError:

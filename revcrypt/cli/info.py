@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from revcrypt.cli import backups, configs
+from revcrypt.cli import configs
 from revcrypt.cli.configs import ConfigPath
 from revcrypt.cli.sizes import human
 from revcrypt.errors import ExitCode
@@ -54,7 +54,7 @@ def _describe(path: ConfigPath, config: Config) -> Iterator[tuple[str, str]]:
     yield "config", path.path
     yield "made by", config.creator or "unknown"
     yield "format", f"gocryptfs, version {VERSION}"
-    yield "content", backups.CIPHERS[features.cipher]
+    yield "content", features.cipher.label
     if features.plaintext_names:
         yield "names", "not encrypted, nor are link targets"
     else:
@@ -81,7 +81,7 @@ def _fields(path: ConfigPath, config: Config) -> dict[str, Any]:
         "config": path.path,
         "creator": config.creator,
         "version": VERSION,
-        "cipher": backups.CIPHERS[features.cipher],
+        "cipher": features.cipher.label,
         "plaintext_names": features.plaintext_names,
         "dir_iv": features.dir_iv,
         "raw64": features.raw64,

@@ -21,7 +21,7 @@ from typing import Never
 
 from revcrypt.cli import mountpoint, options, site
 from revcrypt.errors import ExitCode, MountpointError, UsageError
-from revcrypt.format.names import CONFIG_NAME, DIR_IV_NAME
+from revcrypt.format.names import DIR_IV_NAME, is_config_file
 from revcrypt.view.mounts import mount_number, read_mounts, source_name
 
 NAME = "pull-shell"
@@ -153,7 +153,7 @@ def _open_view(found: site.Site) -> int:
         raise _error(path, f"cannot be read: {what}")
     fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     _check_is_view(found, fd)
-    if not answer.names - {CONFIG_NAME, DIR_IV_NAME}:
+    if all(name == DIR_IV_NAME or is_config_file(name) for name in answer.names):
         raise _error(path, f"is empty; is {found.source} mounted?")
     return fd
 

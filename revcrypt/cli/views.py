@@ -7,7 +7,7 @@ from revcrypt.cli import configs
 from revcrypt.cli.configs import ConfigPath
 from revcrypt.errors import UsageError
 from revcrypt.format.content import Cipher
-from revcrypt.format.names import CONFIG_NAME
+from revcrypt.format.names import is_config_file
 from revcrypt.format.volume import Volume
 from revcrypt.view.exclude import Exclude
 from revcrypt.view.reverse import ReverseView
@@ -32,9 +32,10 @@ def reverse_view(
             "this config is not for reverse views: they need AES-SIV",
             hint="make one with revcrypt init",
         )
-    taken = os.path.join(plaindir, os.fsdecode(CONFIG_NAME))
-    if features.plaintext_names and os.path.lexists(taken):
-        log.warning("%s is left out: the name is taken by the config of the view", taken)
     source = Source(os.fsencode(plaindir))
+    taken = filter(is_config_file, os.listdir(os.fsencode(plaindir)))
+    for name in sorted(taken) if features.plaintext_names else ():
+        path = os.path.join(plaindir, os.fsdecode(name))
+        log.warning("%s is left out: the name is taken by the config of the view", path)
     shown = configs.shown(config, source) if config is not None else None
     return ReverseView(source, volume, shown, exclude=exclude, owner=owner)

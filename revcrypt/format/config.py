@@ -8,7 +8,7 @@ sections 1.1 to 1.4.)
 import json
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Never, TypeVar
@@ -68,6 +68,21 @@ class Features:
             chosen[Flag.RAW64] = self.raw64
         return frozenset(flag for flag, on in chosen.items() if on)
 
+    def gocryptfs_options(self) -> list[str]:
+        """Return what gocryptfs must be told where it has a master key and no config."""
+        encrypts_names = not self.plaintext_names
+        options = {
+            "-aessiv": self.cipher is Cipher.AES_SIV,
+            "-xchacha": self.cipher is Cipher.XCHACHA20_POLY1305,
+            "-hkdf=false": not self.hkdf,
+            "-plaintextnames": self.plaintext_names,
+            "-deterministic-names": encrypts_names and not self.dir_iv,
+            "-raw64=false": encrypts_names and not self.raw64,
+            f"-longnamemax={self.long_name_max}": encrypts_names
+            and self.long_name_max != NAME_MAX,
+        }
+        return [option for option, is_needed in options.items() if is_needed]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -88,18 +103,23 @@ class Config:
     @property
     def features(self) -> Features:
         """What the flags mean."""
-        if Flag.XCHACHA in self.flags:
-            cipher = Cipher.XCHACHA20_POLY1305
-        else:
-            cipher = Cipher.AES_SIV if Flag.AES_SIV in self.flags else Cipher.AES_GCM
-        return Features(
-            cipher=cipher,
-            plaintext_names=Flag.PLAINTEXT_NAMES in self.flags,
-            dir_iv=Flag.DIR_IV in self.flags,
-            raw64=Flag.RAW64 in self.flags,
-            hkdf=Flag.HKDF in self.flags,
-            long_name_max=self.long_name_max or NAME_MAX,
-        )
+        return features_of(self.flags, long_name_max=self.long_name_max)
+
+
+def features_of(flags: frozenset[Flag], *, long_name_max: int = 0) -> Features:
+    """Return what *flags* mean; *long_name_max* is 0 where they do not have it."""
+    if Flag.XCHACHA in flags:
+        cipher = Cipher.XCHACHA20_POLY1305
+    else:
+        cipher = Cipher.AES_SIV if Flag.AES_SIV in flags else Cipher.AES_GCM
+    return Features(
+        cipher=cipher,
+        plaintext_names=Flag.PLAINTEXT_NAMES in flags,
+        dir_iv=Flag.DIR_IV in flags,
+        raw64=Flag.RAW64 in flags,
+        hkdf=Flag.HKDF in flags,
+        long_name_max=long_name_max or NAME_MAX,
+    )
 
 
 def make(
@@ -191,7 +211,7 @@ def parse(data: bytes) -> Config:
     version = _field(fields, "version", int)
     if version != VERSION:
         raise ConfigInvalidError(f"this config has version {version}, not {VERSION}")
-    flags = _parse_flags(_field(fields, "featureflags", list))
+    flags = parse_flags(_field(fields, "featureflags", list))
     scrypt = _field(fields, "scryptobject", dict)
     return Config(
         creator=_field(fields, "creator", str, default=""),
@@ -253,7 +273,8 @@ def _base64_field(fields: dict[str, Any], key: str) -> bytes:
         raise ConfigInvalidError(f"invalid config: {key} is not base64") from None
 
 
-def _parse_flags(names: list[Any]) -> frozenset[Flag]:
+def parse_flags(names: Sequence[Any]) -> frozenset[Flag]:
+    """Return the flags of these names; raises `ConfigInvalidError`."""
     known = {flag.value: flag for flag in Flag}
     for name in names:
         if not isinstance(name, str) or name not in known:

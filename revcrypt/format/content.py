@@ -183,3 +183,15 @@ class Cipher(Enum):
     AES_GCM = AesGcm
     AES_SIV = AesSiv
     XCHACHA20_POLY1305 = XChaCha20Poly1305
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Cipher.AES_GCM: "AES-GCM",
+    Cipher.AES_SIV: "AES-SIV",
+    Cipher.XCHACHA20_POLY1305: "XChaCha20-Poly1305",
+}

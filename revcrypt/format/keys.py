@@ -28,6 +28,8 @@ _CONTENT_INFO = {
     Cipher.AES_SIV: b"AES-SIV file content encryption",
     Cipher.XCHACHA20_POLY1305: b"XChaCha20-Poly1305 file content encryption",
 }
+_FINGERPRINT_INFO = b"revcrypt master key fingerprint"
+_FINGERPRINT_SIZE = 16
 _GROUP = 8
 _MOST_WORK = 1 << 24
 """Blocks of 128 bytes to be mixed with P over 1: about 5 seconds. Usual is 2^19."""
@@ -123,10 +125,19 @@ def content_key(master_key: bytes, cipher: Cipher, *, hkdf: bool) -> bytes:
     return sha512(master_key).digest() if cipher is Cipher.AES_SIV else master_key
 
 
+def fingerprint(master_key: bytes) -> str:
+    """Return what tells one master key from another, and is no secret: four groups."""
+    digits = _hkdf(master_key, _FINGERPRINT_INFO, _FINGERPRINT_SIZE).hex()
+    return "-".join(_groups(digits))
+
+
+def _groups(digits: str) -> list[str]:
+    return [digits[i : i + _GROUP] for i in range(0, len(digits), _GROUP)]
+
+
 def format_master_key(master_key: bytes) -> str:
     """Return the master key as people copy it: two lines of four groups of digits."""
-    digits = master_key.hex()
-    groups = [digits[i : i + _GROUP] for i in range(0, len(digits), _GROUP)]
+    groups = _groups(master_key.hex())
     return "-".join(groups[:4]) + "-\n" + "-".join(groups[4:])
 
 

@@ -7,6 +7,7 @@ extended attributes use the same cipher with one fixed IV. (Format specification
 sections 4.2, 4.4 and 6.1.)
 """
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
@@ -31,6 +32,10 @@ NAME_FILE_MAX = 344
 ZERO_IV = bytes(BLOCK)
 """The IV of every directory where names are deterministic."""
 
+_BESIDE_CONFIG = re.compile(
+    rb"(?:\.epoch-[1-9][0-9]{0,5}\.[0-9]{4}-[0-9]{2}-[0-9]{2})?\.recovery\.p7m"
+    rb"|\.recovery\.pem"
+)
 _XATTR_IV = b"xattr_name_iv_xx"
 XATTR_PREFIX = b"user.gocryptfs."
 
@@ -50,6 +55,24 @@ def entry_kind(cipher_name: bytes) -> EntryKind:
     if cipher_name.endswith(NAME_FILE_SUFFIX):
         return EntryKind.NAME_FILE
     return EntryKind.LONG
+
+
+def config_suffix(name: bytes, config_name: bytes = CONFIG_NAME) -> bytes | None:
+    """Return what a file that belongs to a config has after the name of the config.
+
+    That is nothing for the config itself, and what begins with a dot for a recovery file.
+    None for all other names.
+    """
+    suffix = name.removeprefix(config_name)
+    if name == config_name:
+        return b""
+    is_beside = suffix != name and _BESIDE_CONFIG.fullmatch(suffix)
+    return suffix if is_beside else None
+
+
+def is_config_file(name: bytes) -> bool:
+    """Tell whether an entry of a backup's root is its config, or belongs to it."""
+    return config_suffix(name) is not None
 
 
 def is_valid(plain_name: bytes) -> bool:

@@ -16,6 +16,7 @@ from revcrypt.format.names import (
     NAME_MAX,
     ZERO_IV,
     EntryKind,
+    config_suffix,
     entry_kind,
     is_valid,
 )
@@ -45,8 +46,9 @@ def encrypt(volume: Volume, path: bytes) -> bytes:
 
     Raises `BadNameError` for what no filesystem could hold.
     """
-    if path == REVERSE_CONFIG_NAME:
-        return CONFIG_NAME
+    suffix = config_suffix(path, REVERSE_CONFIG_NAME)
+    if suffix is not None:
+        return CONFIG_NAME + suffix
     cipher_path = b""
     for name in path.split(b"/") if path else []:
         if not is_valid(name):
@@ -92,8 +94,9 @@ def decrypt(view: ReverseView, volume: Volume, cipher_path: bytes) -> bytes:
 
     It need not exist, unless a name in it is hashed. Raises `OSError` or `DataError`.
     """
-    if cipher_path == CONFIG_NAME:
-        return REVERSE_CONFIG_NAME
+    suffix = config_suffix(cipher_path)
+    if suffix is not None:
+        return REVERSE_CONFIG_NAME + suffix
     node: Node | None = view.root
     shown = plain = b""
     for entry in cipher_path.split(b"/") if cipher_path else []:

@@ -19,7 +19,7 @@ from revcrypt.errors import (
     DataError,
     MalformedError,
 )
-from revcrypt.format.names import CONFIG_NAME
+from revcrypt.format.names import is_config_file
 from revcrypt.format.sizes import SMALLEST_FILE, apparent_plain_size
 from revcrypt.format.volume import Volume
 from revcrypt.view.findings import Report, log_finding
@@ -88,7 +88,7 @@ class ForwardView(TreeView):
         backing = shown_name
         if self.names is not None:
             backing = self.names.encrypt(parent, shown_name)
-        if parent is self.root and backing == CONFIG_NAME:
+        if parent is self.root and is_config_file(backing):
             raise FileNotFoundError(ENOENT, "the config is no part of the plaintext")
         return self.child(parent, Child(shown_name, backing))
 
@@ -98,7 +98,7 @@ class ForwardView(TreeView):
             return self.names.entries(node)
         names = self.source.names(node)
         if node is self.root:
-            names = [name for name in names if name != CONFIG_NAME]
+            names = [name for name in names if not is_config_file(name)]
         return [Child(name, name) for name in names]
 
     # Nodes and attributes

@@ -14,7 +14,6 @@ from errno import ENOENT
 from revcrypt.errors import BadNameError, MalformedError
 from revcrypt.format import derive
 from revcrypt.format.names import (
-    CONFIG_NAME,
     DIR_IV_NAME,
     NAME_FILE_MAX,
     NAME_FILE_SUFFIX,
@@ -22,6 +21,7 @@ from revcrypt.format.names import (
     EntryKind,
     NameCipher,
     entry_kind,
+    is_config_file,
     is_valid,
 )
 from revcrypt.view.findings import Finding, Kind, Report, printable
@@ -210,10 +210,12 @@ class ForwardNames:
 
     def _backing_names(self, directory: Node) -> list[bytes]:
         """Return the names in a directory that stand for entries of the plaintext."""
-        hidden = {DIR_IV_NAME} if self.have_ivs else set()
+        names = self._source.names(directory)
+        if self.have_ivs:
+            names = [name for name in names if name != DIR_IV_NAME]
         if directory.parent is None:
-            hidden.add(CONFIG_NAME)
-        return [name for name in self._source.names(directory) if name not in hidden]
+            names = [name for name in names if not is_config_file(name)]
+        return names
 
     def _full_names(
         self, directory: Node, backing: Iterable[bytes], report: Report

@@ -13,13 +13,13 @@ from revcrypt.errors import BadNameError, NoAttributeError
 from revcrypt.format import derive
 from revcrypt.format.derive import Purpose
 from revcrypt.format.names import (
-    CONFIG_NAME,
     DIR_IV_NAME,
     NAME_FILE_SUFFIX,
     NAME_MAX,
     ZERO_IV,
     EntryKind,
     entry_kind,
+    is_config_file,
 )
 from revcrypt.format.sizes import cipher_size
 from revcrypt.format.volume import Volume
@@ -50,8 +50,8 @@ log = logging.getLogger(__name__)
 class ReverseView(TreeView):
     """The encrypted view of *source* under *volume*, an AES-SIV volume.
 
-    *config* is shown as `gocryptfs.conf` in the root. What *exclude* hides does not
-    exist.
+    *config* is shown as `gocryptfs.conf` in the root, and its recovery files beside it.
+    What *exclude* hides does not exist.
     """
 
     def __init__(
@@ -131,16 +131,18 @@ class ReverseView(TreeView):
         return self._names.names(path, iv)
 
     def _is_config(self, parent: Node, shown: bytes) -> bool:
-        return shown == CONFIG_NAME and parent is self.root and self._config is not None
+        return (
+            parent is self.root and self._config is not None and self._config.shows(shown)
+        )
 
     def _is_hidden(self, parent: Node, plain: bytes) -> bool:
         """Tell whether an entry of the source has no place in the view."""
         if parent is not self.root:
             return False
-        # Whoever reads a backup takes this name for its config.
-        if self._plaintext_names and plain == CONFIG_NAME:
+        # Whoever reads a backup takes such a name for its config.
+        if self._plaintext_names and is_config_file(plain):
             return True
-        return self._config is not None and plain == self._config.hides
+        return self._config is not None and self._config.hides(plain)
 
     def entries(self, node: Node) -> list[Child]:
         """Return a snapshot: entries of the source in its order, then virtual files."""
@@ -150,8 +152,8 @@ class ReverseView(TreeView):
             children = [Child(name, name) for name in plain]
         else:
             children = self._list_encrypted(node, plain)
-        if self._is_config(node, CONFIG_NAME):
-            children.append(Child(CONFIG_NAME, b""))
+        if node is self.root and self._config is not None:
+            children += [Child(name, b"") for name in self._config.names()]
         return children
 
     def _list_encrypted(self, node: Node, plain: list[bytes]) -> list[Child]:
@@ -179,7 +181,7 @@ class ReverseView(TreeView):
             return node, self.attrs(node)
         if self._is_config(parent, shown):
             assert self._config is not None
-            content, status = self._config.read()
+            content, status = self._config.read(shown)
             node = VirtualNode(parent, b"", shown, content)
             return node, self._status_attrs(node, status)
         entry = self._look_at(parent, plain)
@@ -257,7 +259,7 @@ class ReverseView(TreeView):
         assert node.parent is not None
         if self._is_config(node.parent, node.shown_name):
             assert self._config is not None
-            node.content, status = self._config.read()
+            node.content, status = self._config.read(node.shown_name)
             return self._status_attrs(node, status)
         return self._virtual_attrs(node, node.parent)
 

@@ -1,43 +1,86 @@
-"""The config as a reverse view shows it: a backup without it cannot be restored."""
+"""The config as a reverse view shows it, with what belongs to it.
+
+A backup without its config, or its recovery files, may be impossible to restore.
+"""
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from errno import EINVAL
 
 from revcrypt.errors import UserError
+from revcrypt.format.names import CONFIG_NAME, config_suffix
 from revcrypt.view.source import open_regular
 
 REVERSE_CONFIG_NAME = b".gocryptfs.reverse.conf"
 MAX_CONFIG_SIZE = 1 << 20
 
+Check = Callable[[bytes, bytes], object]
+"""Raises `UserError` unless the second is the content of a file with the first as its
+suffix (`config_suffix`)."""
+
 log = logging.getLogger(__name__)
 
 
 class ShownConfig:
-    """The file *name* in the directory *dir_fd*, read anew whenever it is looked at.
+    """The config *name* in the directory *dir_fd*, and the recovery files beside it.
 
-    *hides* is the entry of the source's root that this file is, if it is one. *check*
-    raises `UserError` for what is no config.
+    They are read anew whenever they are looked at. If they are *in_root* of the source,
+    they are no part of what is backed up.
 
-    Whoever can write to the source may delete the file, or put another in its place. But
-    a backup never loses its config, and nothing that is no config is shown in clear: what
+    Whoever can write to the source may delete such a file, or put another in its place.
+    But a backup never loses one, and nothing that *check* refuses is shown in clear: what
     was read last stays.
     """
 
-    def __init__(
-        self,
-        dir_fd: int,
-        name: bytes,
-        *,
-        hides: bytes | None,
-        check: Callable[[bytes], object],
-    ) -> None:
-        """Read the file; raises `OSError`, or what *check* raises for its content."""
-        self.hides = hides
-        self._check = check
+    def __init__(self, dir_fd: int, name: bytes, *, in_root: bool, check: Check) -> None:
+        """Read the config; raises `OSError`, or what *check* raises for its content."""
         self._dir_fd = dir_fd
         self._name = name
+        self._in_root = in_root
+        self._check = check
+        self._files = {b"": _ShownFile(dir_fd, name, b"", check)}
+
+    def hides(self, plain_name: bytes) -> bool:
+        """Tell whether an entry of the source's root is one of the files."""
+        return self._in_root and config_suffix(plain_name, self._name) is not None
+
+    def shows(self, name: bytes) -> bool:
+        """Tell whether there is such a file in the root of the view."""
+        suffix = config_suffix(name)
+        return suffix is not None and self._find(suffix)
+
+    def names(self) -> Sequence[bytes]:
+        """Return the names in the root of the view, the config's first."""
+        beside = os.listdir(b"/proc/self/fd/%d" % self._dir_fd)
+        suffixes = {config_suffix(name, self._name) for name in beside}
+        found = {suffix for suffix in suffixes if suffix and self._find(suffix)}
+        return [CONFIG_NAME + suffix for suffix in sorted(found | self._files.keys())]
+
+    def read(self, name: bytes = CONFIG_NAME) -> tuple[bytes, os.stat_result]:
+        """Return content and status of a file that `shows` has found."""
+        return self._files[name.removeprefix(CONFIG_NAME)].read()
+
+    def _find(self, suffix: bytes) -> bool:
+        if suffix not in self._files:
+            try:
+                file = _ShownFile(self._dir_fd, self._name, suffix, self._check)
+            except FileNotFoundError:
+                return False
+            except (OSError, UserError) as error:
+                name = os.fsdecode(self._name + suffix)
+                log.warning("%s is not shown: %s", name, error)
+                return False
+            self._files[suffix] = file
+        return True
+
+
+class _ShownFile:
+    def __init__(self, dir_fd: int, name: bytes, suffix: bytes, check: Check) -> None:
+        self._dir_fd = dir_fd
+        self._name = name + suffix
+        self._suffix = suffix
+        self._check = check
         self._last = self._read()
         self._is_missed = False
 
@@ -48,7 +91,10 @@ class ShownConfig:
             self._is_missed = False
         except (OSError, UserError):
             if not self._is_missed:
-                log.warning("the config is gone or spoiled; the view shows it as it was")
+                log.warning(
+                    "%s is gone or spoiled; the view shows it as it was",
+                    os.fsdecode(self._name) if self._suffix else "the config",
+                )
             self._is_missed = True
         return self._last
 
@@ -59,6 +105,6 @@ class ShownConfig:
         finally:
             os.close(fd)
         if len(content) != status.st_size:
-            raise OSError(EINVAL, "the config was being written")
-        self._check(content)
+            raise OSError(EINVAL, "the file was being written")
+        self._check(self._suffix, content)
         return content, status

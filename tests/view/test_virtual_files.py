@@ -148,7 +148,7 @@ def test_a_new_config_is_seen(tree: Path) -> None:
         assert content(view, node) == config.read_bytes()
 
 
-def refuse_what_is_bad(content: bytes) -> None:
+def refuse_what_is_bad(suffix: bytes, content: bytes) -> None:
     """Stand in for the check of a config."""
     if content.startswith(b"bad"):
         raise ConfigUnreadableError("x")
@@ -165,7 +165,7 @@ def test_a_config_is_never_lost(
     name = REVERSE_CONFIG_NAME
     path = tree / os.fsdecode(name)
     fd = os.open(tree, os.O_PATH)
-    config = ShownConfig(fd, name, hides=name, check=refuse_what_is_bad)
+    config = ShownConfig(fd, name, in_root=True, check=refuse_what_is_bad)
     before = config.read()
     path.unlink()
     if bad is not None:

@@ -49,7 +49,7 @@ def reverse_view(
     config = None
     if (directory / os.fsdecode(REVERSE_CONFIG_NAME)).exists():
         name = REVERSE_CONFIG_NAME
-        config = ShownConfig(source.root_fd, name, hides=name, check=len)
+        config = ShownConfig(source.root_fd, name, in_root=True, check=lambda *_: None)
     view = ReverseView(source, Volume.open(KEY, features), config, exclude=exclude)
     try:
         yield view

@@ -1,0 +1,1 @@
+"""Keys that survive the server: the master key, sealed for certificates. No I/O."""

@@ -1,0 +1,100 @@
+"""Which certificates are fit for recovery, and what the register remembers of them."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from revcrypt.errors import RecoveryError
+from revcrypt.recovery import certificates
+from revcrypt.recovery.register import Epoch, Register
+from tests.certificates import make, person, private_key
+from tests.support import run
+
+REQ = ["openssl", "req", "-x509", "-nodes", "-subj", "/CN=somebody"]
+REFUSED = {
+    "-newkey rsa:1024": "1024 bits, less than 2048",
+    "-newkey rsa:2048 -sha1": "signed with SHA1",
+    "-newkey rsa-pss": "no RSA key for encryption",
+    "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1": "no RSA key for encryption",
+    "-newkey ed25519": "no RSA key for encryption",
+    "-newkey rsa:2048 -addext keyUsage=digitalSignature": "key usage",
+}
+FIT = [
+    "-newkey rsa:2048",
+    "-newkey rsa:2048 -sigopt rsa_padding_mode:pss",
+    "-newkey rsa:2048 -addext keyUsage=keyEncipherment",
+]
+
+
+def made_by_openssl(options: str, directory: Path) -> x509.Certificate:
+    """Return a certificate."""
+    path = directory / "crt.pem"
+    run(*REQ, *options.split(), "-keyout", directory / "key.pem", "-out", path)
+    [certificate] = certificates.load(path.read_bytes())
+    return certificate
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_weak_or_useless_ones_are_refused(options: str, tmp_path: Path) -> None:
+    """What cannot be opened, or by others too, is refused with the reason."""
+    certificate = made_by_openssl(options, tmp_path)
+    with pytest.raises(RecoveryError, match=re.escape(REFUSED[options])):
+        certificates.check(certificate)
+
+
+@pytest.mark.parametrize("options", FIT)
+def test_fit_ones(options: str, tmp_path: Path) -> None:
+    """A self-signed certificate of RSA is enough, however it is signed."""
+    certificates.check(made_by_openssl(options, tmp_path))
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"-----BEGIN CERTIFICATE-----\nx"])
+def test_no_certificate(data: bytes) -> None:
+    """What is none is told apart."""
+    with pytest.raises(RecoveryError, match=r"no X\.509 certificate"):
+        certificates.load(data)
+
+
+def test_validity() -> None:
+    """Expired ones, and early ones, are told."""
+    now = datetime.now(UTC)
+    valid, expired = make("a", private_key()), make("a", private_key(), days=-1)
+    assert certificates.validity_problem(valid, now) is None
+    assert "expired on" in str(certificates.validity_problem(expired, now))
+    early = certificates.validity_problem(valid, datetime(2001, 1, 1, tzinfo=UTC))
+    assert "not valid before" in str(early)
+
+
+def test_finding_one() -> None:
+    """By a part of the name, or by the beginning of the fingerprint."""
+    ada, grace = person("ada").certificate, person("grace").certificate
+    both = [ada, grace]
+    assert certificates.find(both, "ada") == [ada]
+    assert certificates.find(both, certificates.fingerprint(grace)) == [grace]
+    short = certificates.fingerprint(grace).replace(":", "")[:12].lower()
+    assert certificates.find(both, short) == [grace]
+    assert certificates.find(both, "CN=") == both
+    assert certificates.find(both, "nobody") == []
+    assert certificates.find(both, "") == []
+
+
+@pytest.mark.parametrize("names", [(), ("ada",), ("ada", "grace")])
+def test_register(names: tuple[str, ...]) -> None:
+    """It comes back as it was, and is what OpenSSL reads as PEM."""
+    register = Register(
+        tuple(person(name).certificate for name in names),
+        (
+            Epoch(1, "01234567-" * 3 + "89abcdef", "2026-11-26"),
+            Epoch(2, "0" * 8 + "-00000000" * 3),
+        ),
+    )
+    assert Register.parse(register.pack()) == register
+
+
+def test_names_cannot_forge_a_register() -> None:
+    """A name with line breaks is not shown as it is."""
+    certificate = make("x\nepoch 7: " + "-".join(["0" * 8] * 4), private_key())
+    assert Register.parse(Register((certificate,)).pack()).epochs == ()
