@@ -57,13 +57,19 @@ def revcrypt(
     return run(*REVCRYPT, *arguments, status=status, stdin=stdin, env=env)
 
 
+def write_secret(path: Path, text: str) -> None:
+    """Write a passphrase or key to a file that only its owner can read."""
+    path.touch(0o600)
+    path.write_text(text)
+
+
 class Mounts:
     """Makes directories below one, mounts on them, and unmounts everything."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.passfile = directory / "passfile"
-        self.passfile.write_text(PASSPHRASE + "\n")
+        write_secret(self.passfile, PASSPHRASE + "\n")
         self._mountpoints: list[Path] = []
         self._processes: list[subprocess.Popen[str]] = []
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from errno import EOPNOTSUPP, EPERM
 from typing import NamedTuple
 
+from revcrypt.cli import replacing
 from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import (
     ConfigExistsError,
@@ -18,8 +19,9 @@ from revcrypt.errors import (
     UsageError,
 )
 from revcrypt.format import config as config_format
+from revcrypt.format import keys
 from revcrypt.format.config import Config, Features, Flag
-from revcrypt.format.keys import derive_kek, unwrap
+from revcrypt.format.keys import ScryptParams
 from revcrypt.format.names import CONFIG_NAME
 from revcrypt.recovery.envelope import Envelope
 from revcrypt.recovery.register import Register
@@ -69,11 +71,28 @@ def _config_path(directory: str, name: bytes, option: str | None) -> ConfigPath:
     return ConfigPath(option or default, is_default=option is None)
 
 
+def any_config_path(path: str) -> ConfigPath:
+    """Return the config in a directory, plain or encrypted, or *path*, which is one."""
+    if not os.path.isdir(path):
+        return ConfigPath(path, is_default=False)
+    reverse = reverse_config_path(path, None)
+    if os.path.exists(reverse.path):
+        return reverse
+    return forward_config_path(path, None)
+
+
 def read(config_path: ConfigPath, flags: Features = _NO_FLAGS) -> Config:
     """Return the config; raises `ConfigUnreadableError` or `ConfigInvalidError`.
 
     Raises `UsageError` if *flags*, where they are no defaults, contradict it.
     """
+    return read_whole(config_path, flags)[1]
+
+
+def read_whole(
+    config_path: ConfigPath, flags: Features = _NO_FLAGS
+) -> tuple[bytes, Config]:
+    """Return the content of the config, too; raises as `read` does."""
     path = config_path.path
     try:
         with open(path, "rb", opener=_opener(config_path)) as file:
@@ -89,7 +108,7 @@ def read(config_path: ConfigPath, flags: Features = _NO_FLAGS) -> Config:
         hint = error.hint or "use another copy of it, or the master key (--masterkey)"
         raise type(error)(f"{path}: {error}", hint=hint) from None
     _check_flags(flags, config.features)
-    return config
+    return data, config
 
 
 def _opener(config_path: ConfigPath) -> Callable[[str, int], int] | None:
@@ -133,10 +152,23 @@ def unlock(
             hint="give the master key instead: --masterkey",
         )
     secret = passphrase.read(new=False)
-    kek = derive_kek(secret, config.scrypt, memory_limit=memory_limit())
-    features = config.features
-    master_key = unwrap(config.encrypted_key, kek, hkdf=features.hkdf)
-    return Key(master_key, features, is_proven=True)
+    return Key(open_with(config, secret), config.features, is_proven=True)
+
+
+def open_with(config: Config, secret: bytes) -> bytes:
+    """Return the master key in *config*, which the passphrase *secret* opens.
+
+    Raises `PassphraseWrongError` or `ScryptCostError`.
+    """
+    kek = keys.derive_kek(secret, config.scrypt, memory_limit=memory_limit())
+    return keys.unwrap(config.encrypted_key, kek, hkdf=config.features.hkdf)
+
+
+def wrap(master_key: bytes, secret: bytes, scrypt: ScryptParams, *, hkdf: bool) -> bytes:
+    """Return *master_key* as a config stores it that the passphrase *secret* opens."""
+    kek = keys.derive_kek(secret, scrypt, memory_limit=memory_limit())
+    nonce = os.urandom(keys.wrap_nonce_size(hkdf=hkdf))
+    return keys.wrap(master_key, kek, nonce=nonce, hkdf=hkdf)
 
 
 def memory_limit() -> int:
@@ -251,11 +283,7 @@ def _write_new(path: str, data: bytes) -> None:
     finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-    directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    replacing.sync_directory(os.path.dirname(path) or ".")
 
 
 def _rename_new(temporary: str, path: str) -> None:

@@ -14,7 +14,7 @@ from revcrypt.cli import filters
 from revcrypt.errors import UsageError
 
 _SWITCHES = frozenset(
-    "init reverse aessiv xchacha plaintextnames deterministic-names raw64 hkdf "
+    "init passwd reverse aessiv xchacha plaintextnames deterministic-names raw64 hkdf "
     "longnames zerokey allow_other nonempty noexec remount fg q debug version "
     "no-show-config ignore_modes".split()
 ).union(filters.SWITCHES)
@@ -65,7 +65,6 @@ REFUSED = {
     "notifypid": "the command returns when the mount answers",
     "noxattr": "a view always shows extended attributes",
     "openssl": "revcrypt always uses OpenSSL",
-    "passwd": "use gocryptfs -passwd",
     "passphrase": "every user of this machine could read it; use passfile",
     "password": "every user of this machine could read it; use passfile",
     "serialize_reads": "reads are answered in the order in which they can be",

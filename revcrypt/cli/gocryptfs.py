@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from revcrypt import __version__
-from revcrypt.cli import configs, filters, init, mounting, users
+from revcrypt.cli import configs, filters, init, logs, mounting, passwd, proven, users
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.go_flags import Options, parse
 from revcrypt.cli.secrets import PassphraseSource, read_master_key
@@ -24,6 +24,8 @@ def run(argv: Sequence[str]) -> ExitCode:
         return ExitCode.OK
     if options.switches["init"]:
         return _init(options)
+    if options.switches["passwd"]:
+        return _passwd(options)
     return _mount(options)
 
 
@@ -108,11 +110,43 @@ def _init(options: Options) -> ExitCode:
     )
 
 
+def _passwd(options: Options) -> ExitCode:
+    [directory] = _paths(options, 1, "DIR")
+    config = _config(options, directory)
+    log_n = "scryptn" in options.values
+
+    def open_key() -> Key:
+        master_key = _master_key(options)
+        if master_key is None:
+            return configs.unlock(config, _passphrase(options))
+        features = configs.read(config).features
+        is_plain = options.switches["reverse"]
+        return proven.prove(master_key, features, None if is_plain else directory)
+
+    logs.set_level(quiet=options.switches["q"], debug=False)
+    return passwd.change(
+        passwd.Request(
+            config=config,
+            open_key=open_key,
+            # As in the current gocryptfs, -passfile is for the one that is there.
+            new=PassphraseSource(
+                question="New passphrase: ", credential="new-passphrase"
+            ),
+            scrypt_log_n=_number(options, "scryptn", 0) if log_n else None,
+        )
+    )
+
+
+def _config(options: Options, directory: str) -> ConfigPath:
+    is_plain = options.switches["reverse"]
+    find = configs.reverse_config_path if is_plain else configs.forward_config_path
+    return find(directory, options.values.get("config"))
+
+
 def _mount(options: Options) -> ExitCode:
     on = options.switches
     source, mountpoint = _paths(options, 2, "CIPHERDIR MOUNTPOINT")
-    find = configs.reverse_config_path if on["reverse"] else configs.forward_config_path
-    config = find(source, options.values.get("config"))
+    config = _config(options, source)
     request = mounting.Request(
         source=source,
         mountpoint=mountpoint,

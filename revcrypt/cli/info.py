@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Do it."""
-    path = _config_of(arguments.path)
+    path = configs.any_config_path(arguments.path)
     config = configs.read(path)
     if arguments.json:
         print(json.dumps(_fields(path, config), indent=2))
@@ -38,15 +37,6 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     for label, text in lines:
         print(f"{label + ':':{width}} {text}")
     return ExitCode.OK
-
-
-def _config_of(path: str) -> ConfigPath:
-    if not os.path.isdir(path):
-        return ConfigPath(path, is_default=False)
-    reverse = configs.reverse_config_path(path, None)
-    if os.path.exists(reverse.path):
-        return reverse
-    return configs.forward_config_path(path, None)
 
 
 def _describe(path: ConfigPath, config: Config) -> Iterator[tuple[str, str]]:

@@ -47,15 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_quiet(parser)
 
 
-def add_scrypt(parser: argparse.ArgumentParser) -> None:
-    """Declare `--scrypt-n`."""
+def add_scrypt(parser: argparse.ArgumentParser, default: str = "%(default)s") -> None:
+    """Declare `--scrypt-n`; without it, what *default* says."""
     parser.add_argument(
         "--scrypt-n",
         metavar="N",
         type=int,
-        default=SCRYPT_LOG_N,
+        default=SCRYPT_LOG_N if default == "%(default)s" else None,
         help="cost of guessing the passphrase, as a power of two: 10 to 28 "
-        "(default: %(default)s; each step doubles time and memory)",
+        f"(default: {default}; each step doubles time and memory)",
     )
 
 
@@ -102,6 +102,15 @@ def initialise(request: Request) -> ExitCode:
     return ExitCode.OK
 
 
+def scrypt_n(log_n: int) -> int:
+    """Return 2^*log_n*, the cost of a passphrase; raises `ConfigUnwritableError`."""
+    if not 10 <= log_n <= 28:
+        raise ConfigUnwritableError(
+            f"scrypt N is {log_n}, not 10 to 28", hint="16 is right for most passphrases"
+        )
+    return 1 << log_n
+
+
 def write_config(
     path: str,
     features: Features,
@@ -115,16 +124,9 @@ def write_config(
     Raises `ConfigUnwritableError`, `ConfigExistsError`, or what reading a passphrase
     raises.
     """
-    if not 10 <= scrypt_log_n <= 28:
-        raise ConfigUnwritableError(
-            f"scrypt N is {scrypt_log_n}, not 10 to 28",
-            hint="16 is right for most passphrases",
-        )
-    scrypt = ScryptParams(os.urandom(keys.SALT_SIZE), 1 << scrypt_log_n)
+    scrypt = ScryptParams(os.urandom(keys.SALT_SIZE), scrypt_n(scrypt_log_n))
     secret = passphrase.read(new=True)
-    kek = keys.derive_kek(secret, scrypt, memory_limit=configs.memory_limit())
-    nonce = os.urandom(keys.wrap_nonce_size(hkdf=features.hkdf))
-    wrapped = keys.wrap(master_key, kek, nonce=nonce, hkdf=features.hkdf)
+    wrapped = configs.wrap(master_key, secret, scrypt, hkdf=features.hkdf)
     try:
         config = config_format.make(
             features,

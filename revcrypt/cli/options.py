@@ -38,6 +38,33 @@ def add_passphrase(parser: argparse.ArgumentParser) -> None:
         metavar="COMMAND",
         help="run COMMAND and read the passphrase from its output",
     )
+    parser.add_argument(
+        "--passphrase-fd",
+        metavar="N",
+        type=secrets.descriptor,
+        help="read the passphrase from a line of file descriptor N",
+    )
+
+
+def add_new_passphrase(parser: argparse.ArgumentParser) -> None:
+    """Declare where a passphrase comes from that takes the place of another."""
+    parser.add_argument(
+        "--new-passfile",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="read the new passphrase from FILE (default: ask on the terminal, twice, or "
+        "read a line from stdin, after that of the current one)",
+    )
+    parser.add_argument(
+        "--new-extpass", metavar="COMMAND", help="the new one from the output of COMMAND"
+    )
+    parser.add_argument(
+        "--new-passphrase-fd",
+        metavar="N",
+        type=secrets.descriptor,
+        help="the new one from a line of file descriptor N",
+    )
 
 
 def add_master_key(parser: argparse.ArgumentParser) -> None:
@@ -54,20 +81,37 @@ def passphrase(arguments: argparse.Namespace) -> PassphraseSource:
     """Return where the passphrase comes from, unless there is a master key instead."""
     source = passphrase_source(arguments)
     has_key = getattr(arguments, "masterkey", None) is not None
-    if has_key and (source.passfiles or source.extpass):
-        raise UsageError("--masterkey excludes --passfile and --extpass")
+    if has_key and source.is_named:
+        raise UsageError("--masterkey excludes a passphrase")
     return source
 
 
 def passphrase_source(arguments: argparse.Namespace) -> PassphraseSource:
     """Return where `add_passphrase` says that the passphrase comes from."""
+    extpass = _program("--extpass", arguments.extpass)
+    return PassphraseSource(arguments.passfile, extpass, arguments.passphrase_fd)
+
+
+def new_passphrase(arguments: argparse.Namespace) -> PassphraseSource:
+    """Return where `add_new_passphrase` says that the new one comes from."""
+    return PassphraseSource(
+        arguments.new_passfile,
+        _program("--new-extpass", arguments.new_extpass),
+        arguments.new_passphrase_fd,
+        question="New passphrase: ",
+        credential="new-passphrase",
+    )
+
+
+def _program(option: str, value: str | None) -> list[str]:
+    """Return the words of a command line; raises `UsageError`."""
     try:
-        extpass = shlex.split(arguments.extpass or "")
+        words = shlex.split(value or "")
     except ValueError as error:
-        raise UsageError(f"--extpass: {str(error).lower()}") from None
-    if arguments.extpass is not None and not extpass:
-        raise UsageError("--extpass names no program")
-    return PassphraseSource(arguments.passfile, extpass)
+        raise UsageError(f"{option}: {str(error).lower()}") from None
+    if value is not None and not words:
+        raise UsageError(f"{option} names no program")
+    return words
 
 
 def add_name_features(parser: argparse._ActionsContainer) -> None:

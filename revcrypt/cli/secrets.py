@@ -5,9 +5,12 @@ them. The one exception is a master key, which is taken from an argument with a 
 (Format specification, section 9.4.)
 """
 
+import fcntl
 import getpass
 import logging
 import os
+import shlex
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,18 +31,32 @@ log = logging.getLogger(__name__)
 class PassphraseSource:
     """Where to get the passphrase.
 
-    From files, else from a program, else from the credential `passphrase` of the service
-    that runs us (systemd.exec(5)), else from the terminal or stdin.
+    From files, else from a program, else from a file descriptor, else from the credential
+    `passphrase` of the service that runs us (systemd.exec(5)), else from the terminal or
+    stdin.
     """
 
     passfiles: Sequence[str] = ()
     extpass: Sequence[str] = ()
     """A program and its arguments."""
+    fd: int | None = None
+    """Read up to the end of one line, so the next line is for somebody else."""
+    question: str = "Passphrase: "
+    """What a terminal shows."""
+    credential: str = "passphrase"
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for more than one source."""
-        if self.passfiles and self.extpass:
-            raise UsageError("a passfile and an extpass exclude each other")
+        given = (self.passfiles, self.extpass, self.fd is not None)
+        if sum(map(bool, given)) > 1:
+            raise UsageError(
+                "a passfile, an extpass and a file descriptor exclude each other"
+            )
+
+    @property
+    def is_named(self) -> bool:
+        """Whether somebody has said where the passphrase comes from."""
+        return bool(self.passfiles or self.extpass or self.fd is not None)
 
     def read(self, *, new: bool) -> bytes:
         """Return the passphrase; a *new* one is asked for twice on a terminal.
@@ -50,23 +67,67 @@ class PassphraseSource:
             return b"".join(_from_file(path) for path in self.passfiles)
         if self.extpass:
             return _from_program(self.extpass)
-        credential = _credential()
+        if self.fd is not None:
+            return _from_descriptor(self.fd)
+        credential = _credential(self.credential)
         if credential is not None:
             return _from_file(credential)
         if sys.stdin is not None and sys.stdin.isatty():
-            return _from_terminal(new=new)
+            return _from_terminal(self.question, new=new)
         return _from_stdin()
 
 
-def _credential() -> str | None:
+def descriptor(text: str) -> int:
+    """Return the number of the descriptor that *text* names, which must be open.
+
+    Called before we open anything ourselves. Raises `UsageError`.
+    """
+    try:
+        fd = int(text)
+        os.set_inheritable(fd, False)
+        fcntl.fcntl(fd, fcntl.F_GETFL)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"{text} is no open file descriptor",
+            hint="open one for us, as in --passphrase-fd 3 3<FILE",
+        ) from None
+    return fd
+
+
+def _from_descriptor(fd: int) -> bytes:
+    line = b""
+    try:
+        while len(line) <= MAX_PASSPHRASE + 1 and not line.endswith(b"\n"):
+            byte = os.read(fd, 1)
+            if not byte:
+                break
+            line += byte
+    except OSError as error:
+        raise PassphraseUnreadableError(
+            f"cannot read file descriptor {fd}: {error.strerror}"
+        ) from None
+    return _checked(line, f"file descriptor {fd}")
+
+
+def _credential(name: str) -> str | None:
     directory = os.environ.get(_CREDENTIALS)
-    path = None if directory is None else os.path.join(directory, "passphrase")
+    path = None if directory is None else os.path.join(directory, name)
     return path if path is not None and os.path.exists(path) else None
+
+
+def _warn_of_others(path: str, fd: int) -> None:
+    """Warn if others than the owner can read the file with a secret."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+        log.warning(
+            "others can read %s; forbid it: chmod 600 %s", path, shlex.quote(path)
+        )
 
 
 def _from_file(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
+            _warn_of_others(path, file.fileno())
             line = file.readline(MAX_PASSPHRASE + 2)
             more = file.read(1)
     except OSError as error:
@@ -101,8 +162,8 @@ def _from_stdin() -> bytes:
     return _checked(sys.stdin.buffer.readline(MAX_PASSPHRASE + 2), "stdin")
 
 
-def _from_terminal(*, new: bool) -> bytes:
-    first = _ask("Passphrase: ")
+def _from_terminal(question: str, *, new: bool) -> bytes:
+    first = _ask(question)
     if new and _ask("Repeat: ") != first:
         raise PassphraseUnreadableError("the passphrases differ")
     return _checked(first.encode(errors="surrogateescape"), "the terminal")
@@ -147,6 +208,7 @@ def read_master_key(text: str) -> bytes:
         if text == _STDIN:
             return parse_master_key(_master_key_text())
         with open(text, encoding="utf-8", errors="replace") as file:
+            _warn_of_others(text, file.fileno())
             return parse_master_key(file.read(MAX_PASSPHRASE))
     except OSError as error:
         raise MasterKeyError(

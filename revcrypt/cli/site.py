@@ -36,6 +36,7 @@ _OWN_KEYS = ("source", "mountpoint", "forward")
 _NOT_HERE = {
     "foreground": "it is for the command line: revcrypt mount --foreground",
     "passphrase": "a file that others can read is no place for secrets; use passfile",
+    "passphrase-fd": "it is for the command line; use passfile",
     "help": "it is for the command line",
 }
 

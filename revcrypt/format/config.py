@@ -182,22 +182,41 @@ def _scrypt_problems(scrypt: ScryptParams) -> Iterator[str]:
 
 def pack(config: Config) -> bytes:
     """Return the file that says *config*."""
-    scrypt = config.scrypt
     fields: dict[str, Any] = {
         "Creator": config.creator,
         "EncryptedKey": b64encode(config.encrypted_key).decode(),
-        "ScryptObject": {
-            "Salt": b64encode(scrypt.salt).decode(),
-            "N": scrypt.n,
-            "R": scrypt.r,
-            "P": scrypt.p,
-            "KeyLen": scrypt.key_size,
-        },
+        "ScryptObject": _scrypt_fields(config.scrypt),
         "Version": VERSION,
         "FeatureFlags": [flag.value for flag in Flag if flag in config.flags],
     }
     if config.long_name_max:
         fields["LongNameMax"] = config.long_name_max
+    return _to_json(fields)
+
+
+def rewrap(data: bytes, encrypted_key: bytes, scrypt: ScryptParams) -> bytes:
+    """Return the valid config *data* with its key wrapped otherwise.
+
+    Everything else stays, also what we do not know. (gocryptfs drops that.)
+    """
+    fields = json.loads(data)
+    names = {name.lower(): name for name in fields}
+    fields[names["encryptedkey"]] = b64encode(encrypted_key).decode()
+    fields[names["scryptobject"]] = _scrypt_fields(scrypt)
+    return _to_json(fields)
+
+
+def _scrypt_fields(scrypt: ScryptParams) -> dict[str, Any]:
+    return {
+        "Salt": b64encode(scrypt.salt).decode(),
+        "N": scrypt.n,
+        "R": scrypt.r,
+        "P": scrypt.p,
+        "KeyLen": scrypt.key_size,
+    }
+
+
+def _to_json(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, indent="\t").encode() + b"\n"
 
 

@@ -28,7 +28,7 @@ from revcrypt.format.content import Cipher, hchacha20
 from revcrypt.format.keys import ScryptParams
 from revcrypt.format.names import DIR_IV_NAME, NAME_FILE_SUFFIX
 from revcrypt.format.volume import Volume
-from tests.support import KEY, PASSPHRASE
+from tests.support import KEY, PASSPHRASE, write_secret
 from tests.view.trees import ENCRYPTED, at, reverse_view, write_out
 
 CONFIG = "gocryptfs.conf"
@@ -140,8 +140,8 @@ class Case:
         self._written = config_format.parse(config).features
         (self.plain / REVERSE_CONFIG).write_bytes(config)
         passfile, keyfile = directory / "passfile", directory / "keyfile"
-        passfile.write_text(PASSPHRASE)
-        keyfile.write_text(KEY.hex())
+        write_secret(passfile, PASSPHRASE)
+        write_secret(keyfile, KEY.hex())
         self.passphrase = f"--passfile={passfile}"
         self.masterkey = f"--masterkey={keyfile}"
 

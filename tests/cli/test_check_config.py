@@ -8,7 +8,7 @@ import pytest
 
 from revcrypt.errors import ExitCode
 from tests.cli.refusals import checked, refused
-from tests.support import KEY, PASSPHRASE, is_mounted, revcrypt
+from tests.support import KEY, PASSPHRASE, is_mounted, revcrypt, write_secret
 
 
 class Place:
@@ -19,7 +19,7 @@ class Place:
         self.directory = plain.parent
         self.view = self.directory / "view"
         self.passfile = self.directory / "passfile"
-        self.passfile.write_text(PASSPHRASE + "\n")
+        write_secret(self.passfile, PASSPHRASE + "\n")
         self.path = self.directory / "view.toml"
         self.settings: dict[str, object] = {
             "source": str(plain),
@@ -103,7 +103,7 @@ left out:   one-file-system
 def test_secrets(place: Place) -> None:
     """Where the secret would come from is told, but not what it is."""
     keyfile = place.directory / "key"
-    keyfile.write_text(KEY.hex())
+    write_secret(keyfile, KEY.hex())
     more = place.directory / "more"
     more.write_text("more\n")
     for settings, expected in (
@@ -167,7 +167,7 @@ def bad_filter(place: Place) -> dict[str, object]:
 def key_file(place: Place) -> dict[str, object]:
     """Give both kinds of secret."""
     keyfile = place.directory / "key"
-    keyfile.write_text(KEY.hex())
+    write_secret(keyfile, KEY.hex())
     return {"masterkey": str(keyfile)}
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from revcrypt.errors import ExitCode
 from tests.cli.refusals import checked, refused
-from tests.support import KEY, REVCRYPT, run
+from tests.support import KEY, REVCRYPT, run, write_secret
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -105,7 +105,7 @@ def test_bad_master_key(
 ) -> None:
     """A master key of the wrong length or not in hex is refused, and never repeated."""
     keyfile = plain.parent / "key"
-    keyfile.write_text(key)
+    write_secret(keyfile, key)
     option = {
         "file": ("reverse", "--masterkey", keyfile),
         "stdin": ("reverse", "--masterkey=-"),

@@ -12,7 +12,7 @@ import pytest
 from revcrypt.cli import go_flags, gocryptfs
 from revcrypt.errors import ExitCode, UsageError
 from tests.cli.refusals import refused
-from tests.support import KEY, PASSPHRASE, revcrypt
+from tests.support import KEY, PASSPHRASE, revcrypt, write_secret
 
 
 def usage_error(*argv: str) -> UsageError:
@@ -146,7 +146,7 @@ def test_config_for_another_cipher(cipher: Path, mountpoint: Path) -> None:
 def test_init_for_real(tmp_path: Path) -> None:
     """The line that scripts use writes the config where it says, and only there."""
     passfile, config, source = (tmp_path / name for name in ("pass", "conf", "source"))
-    passfile.write_text(PASSPHRASE)
+    write_secret(passfile, PASSPHRASE)
     source.mkdir()
     words = "-init -reverse -aessiv -plaintextnames -q -scryptn 10"
     files = ("-config", config, "-passfile", passfile)

@@ -16,7 +16,15 @@ from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import ConfigExistsError, ExitCode
 from revcrypt.format import config as config_format
 from tests.cli.refusals import checked, refused
-from tests.support import PASSPHRASE, REVCRYPT, Mounts, revcrypt, run, snapshot
+from tests.support import (
+    PASSPHRASE,
+    REVCRYPT,
+    Mounts,
+    revcrypt,
+    run,
+    snapshot,
+    write_secret,
+)
 
 CONFIG = ".gocryptfs.reverse.conf"
 INIT = ("init", "-q", "--scrypt-n=10")
@@ -108,7 +116,7 @@ def test_fields(
 def test_everything_is_random(source: Path, tmp_path: Path) -> None:
     """Two configs for one passphrase share neither key nor salt nor nonce."""
     passfile = tmp_path / "passfile"
-    passfile.write_text(PASSPHRASE)
+    write_secret(passfile, PASSPHRASE)
     random = []
     for name in ("first", "second"):
         path = tmp_path / name

@@ -9,12 +9,13 @@ import pytest
 from revcrypt.errors import ExitCode
 from tests.cli.refusals import checked
 from tests.cli.terminal import Terminal
-from tests.support import PASSPHRASE, REVCRYPT, Mounts, revcrypt, run
+from tests.support import PASSPHRASE, REVCRYPT, Mounts, revcrypt, run, write_secret
 
 CONFIG = ".gocryptfs.reverse.conf"
 INIT = [*REVCRYPT, "init", "--scrypt-n=10"]
 MASTER_KEY = re.compile(
-    r"^ *(?:[0-9a-f]{8}-){4}\n *(?:[0-9a-f]{8}-){3}[0-9a-f]{8}$", re.MULTILINE
+    r"^ *(?:[0-9a-f]{8}-){4}\n *(?:[0-9a-f]{8}-){3}[0-9a-f]{8}$",
+    re.MULTILINE,
 )
 
 
@@ -65,7 +66,7 @@ def test_master_key_on_terminal(mounts: Mounts, source: Path) -> None:
     dumped = run("gocryptfs-xray", "-dumpmasterkey", source / CONFIG, stdin=PASSPHRASE)
     assert re.sub(r"[^0-9a-f]", "", key) in dumped.stdout
     keyfile = mounts.directory / "key"
-    keyfile.write_text(key)
+    write_secret(keyfile, key)
     view, restored = mounts.reverse(source), mounts.mountpoint("restored")
     revcrypt("forward", "-q", "--masterkey", keyfile, view, restored)
     assert (restored / "file").read_bytes() == b"content"

@@ -7,7 +7,7 @@ import pytest
 
 from revcrypt.errors import ExitCode
 from tests.cli.refusals import refused
-from tests.support import KEY, Mounts, is_mounted, revcrypt, run
+from tests.support import KEY, Mounts, is_mounted, revcrypt, run, write_secret
 from tests.view.trees import reverse_view, write_out
 
 WRONG = KEY[::-1].hex()
@@ -50,7 +50,7 @@ def test_flags_do_not_contradict_the_config(
     words = ("reverse", f"--passfile={mounts.passfile}", "--long-name-max=99")
     assert "contradict" in refused(ExitCode.USAGE, *words, plain, mountpoint)
     key = tmp_path / "key"
-    key.write_text(WRONG)
+    write_secret(key, WRONG)
     words = ("reverse", f"--masterkey={key}", "--long-name-max=100")
     assert "contradict" in refused(ExitCode.USAGE, *words, plain, mountpoint)
 

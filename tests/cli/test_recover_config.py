@@ -11,7 +11,7 @@ from revcrypt.errors import ExitCode
 from tests.cli.refusals import checked
 from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, WRONG, Case, Gocryptfs, rescue
 from tests.cli.terminal import Terminal
-from tests.support import KEY, PASSPHRASE, REVCRYPT, Mounts, run, snapshot
+from tests.support import KEY, PASSPHRASE, REVCRYPT, Mounts, run, snapshot, write_secret
 from tests.view.trees import ALL_FEATURES, ENCRYPTED
 
 LONG = "long " * 20
@@ -34,7 +34,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     fill(case.plain)
     case.pull()
     (case.copy / CONFIG).unlink()
-    (tmp_path / "new").write_text(NEW)
+    write_secret(tmp_path / "new", NEW)
     return case
 
 
@@ -90,7 +90,7 @@ def test_gocryptfs_opens_it(names: str, mounts: Mounts) -> None:
     ).stdout
     (copy / CONFIG).unlink()
     keyfile = mounts.directory / "key"
-    keyfile.write_text(key)
+    write_secret(keyfile, key)
     mounts.passfile.write_text(NEW)
     words = (CHEAP, f"--masterkey={keyfile}", f"--passfile={mounts.passfile}", copy)
     rescue("recover-config", *words)
@@ -121,7 +121,7 @@ def test_forward_directories(options: list[str], mounts: Mounts) -> None:
     lost = json.loads((cipher / CONFIG).read_text())
     (cipher / CONFIG).unlink()
     keyfile = mounts.directory / "key"
-    keyfile.write_text(key)
+    write_secret(keyfile, key)
     rescue("recover-config", CHEAP, f"--masterkey={keyfile}", passfile, cipher)
     written = json.loads((cipher / CONFIG).read_text())
     assert sorted(written["FeatureFlags"]) == sorted(lost["FeatureFlags"])

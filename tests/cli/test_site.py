@@ -12,7 +12,7 @@ from revcrypt.errors import ExitCode, UserError
 from revcrypt.format.content import Cipher
 from tests.cli.parsing import Parsed
 from tests.cli.refusals import refused
-from tests.support import KEY
+from tests.support import KEY, write_secret
 
 PLACES = 'source = "/source"\nmountpoint = "/mountpoint"\n'
 
@@ -121,7 +121,7 @@ def test_direction(forward: str, path: Path, parsed: Parsed) -> None:
 def test_master_key(path: Path, parsed: Parsed) -> None:
     """A number reaches an option that takes one, and a choice one that takes that."""
     keyfile = path.with_name("key")
-    keyfile.write_text(KEY.hex())
+    write_secret(keyfile, KEY.hex())
     more = f'masterkey = "{keyfile}"\nlong-name-max = 100\ncipher = "xchacha"\n'
     path.write_text(f"{PLACES}forward = true\n{more}")
     run(path)

@@ -12,7 +12,7 @@ import pytest
 from tests.mount.big_tree import YEAR, build
 from tests.mount.formats import FORWARD_OPTIONS, NAME_OPTIONS, write_forward
 from tests.rescue.trees import Tree, assert_same, tree_at, without_xattrs
-from tests.support import Mounts, backdate, revcrypt, run, walk
+from tests.support import Mounts, backdate, revcrypt, run, walk, write_secret
 
 pytestmark = pytest.mark.fuse
 
@@ -147,7 +147,7 @@ def test_dumped_master_key(small: Path, mounts: Mounts, tmp_path: Path) -> None:
     passphrase = mounts.passfile.read_text()
     dumped = run("gocryptfs-xray", "-dumpmasterkey", config, stdin=passphrase)
     key = tmp_path / "key"
-    key.write_text(dumped.stdout)
+    write_secret(key, dumped.stdout)
     restored = mounts.mountpoint("by key")
     revcrypt("forward", "-q", f"--masterkey={key}", pulled, restored)
     assert_same(tree_at(restored), tree_at(small))

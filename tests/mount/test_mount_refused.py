@@ -6,7 +6,7 @@ import pytest
 
 from revcrypt.errors import ExitCode
 from tests.mount.fstab import Fstab, limited, shown
-from tests.support import Mounts, is_mounted, revcrypt
+from tests.support import Mounts, is_mounted, revcrypt, write_secret
 
 pytestmark = [
     pytest.mark.fuse,
@@ -34,7 +34,7 @@ def test_passphrase(
     passfile = fstab.moved("/etc/revcrypt/pass")
     passfile.unlink()
     if content is not None:
-        passfile.write_text(content)
+        write_secret(passfile, content)
     view = fstab.add(f"/srv/data /mnt/view fuse.revcrypt reverse,{PASSFILE} 0 0")
     said = fstab.mount(view, status=status).stderr
     assert reason.replace("PASSFILE", str(passfile)) in said

@@ -10,7 +10,7 @@ import pytest
 from revcrypt.errors import ExitCode
 from tests.mount.fstab import EVERYTHING, Fstab, limited, shown
 from tests.mount.processes import SECONDS, assert_broken, end_of, stopped
-from tests.support import REVCRYPT, Mounts, daemons, is_mounted, run
+from tests.support import REVCRYPT, Mounts, daemons, is_mounted, run, write_secret
 
 pytestmark = [
     pytest.mark.fuse,
@@ -93,7 +93,7 @@ def test_failure_leaves_it_broken(fstab: Fstab) -> None:
     view = fstab.view("ro")
     crash(view)
     passfile = fstab.moved("/etc/revcrypt/pass")
-    passfile.write_text("wrong horse")
+    write_secret(passfile, "wrong horse")
     fstab.mount(view, status=ExitCode.PASSPHRASE_WRONG)
     assert_broken(view)
     fstab.moved("/srv/data/.gocryptfs.reverse.conf").unlink()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import Terminal
-from tests.support import Mounts, daemons, run
+from tests.support import Mounts, daemons, run, write_secret
 
 pytestmark = [
     pytest.mark.fuse,
@@ -39,7 +39,7 @@ class Server:
         self.keys = tmp_path / "keys"
         self.keys.mkdir()
         self.passfile = self.keys / "passfile"
-        self.passfile.write_text("a long passphrase\n")
+        write_secret(self.passfile, "a long passphrase\n")
         self.config = self.keys / "gocryptfs.conf"
         self.view = mounts.mountpoint("view")
         self.program = tmp_path / "bin" / "revcrypt"

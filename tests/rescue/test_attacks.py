@@ -24,7 +24,7 @@ from tests.rescue.attacks_judges import (
     verify,
 )
 from tests.rescue.attacks_kinds import Attack, Group, Verdict
-from tests.support import KEY, Mounts
+from tests.support import KEY, Mounts, write_secret
 from tests.view.trees import ENCRYPTED
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "attacks.md"
@@ -93,7 +93,7 @@ def test_document() -> None:
 def test_config_is_not_needed(court: Court, tmp_path: Path, attack: Attack) -> None:
     """Whatever is done to a config, the master key alone restores everything."""
     key = tmp_path / "key"
-    key.write_text(KEY.hex())
+    write_secret(key, KEY.hex())
     copy = court.backup.fresh(tmp_path / "copy")
     attack.change(copy)
     options = [f"--masterkey={key}", f"--config={tmp_path / 'none'}"]

@@ -25,7 +25,7 @@ from tests.rescue.spoiled_trees import (
     read_tree,
     write_tree,
 )
-from tests.support import KEY
+from tests.support import KEY, write_secret
 
 CASES = 1000
 CHUNK = 50
@@ -119,7 +119,7 @@ class Case:
         said = self.restore("dest")
         if said.status in REFUSALS:
             assert self.is_config_spoiled()
-            (self.directory / "key").write_text(KEY.hex())
+            write_secret(self.directory / "key", KEY.hex())
             self.key = f"--masterkey={self.directory / 'key'}"
             said = self.restore("dest")
         self.restore("salvaged", "--salvage")

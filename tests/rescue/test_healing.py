@@ -12,7 +12,7 @@ from revcrypt.cli.main import main
 from revcrypt.errors import ExitCode
 from tests.rescue.running import Command
 from tests.rescue.trees import assert_same, tree_at, write_copy
-from tests.support import KEY, Mounts, run, snapshot
+from tests.support import KEY, Mounts, run, snapshot, write_secret
 from tests.view.trees import find, forward_view
 
 DIR_IV = "gocryptfs.diriv"
@@ -203,7 +203,7 @@ def test_nothing_but_the_master_key(
     """Without config and directory IVs, the master key alone brings everything back."""
     delete([*dir_ivs(copy), copy / "gocryptfs.conf"])
     key = tmp_path / "key"
-    key.write_text(KEY.hex())
+    write_secret(key, KEY.hex())
     words = ["restore", "-q", "-j1", f"--masterkey={key}", str(copy), str(dest)]
     assert main(words) == ExitCode.OK
     assert_same(tree_at(dest), tree_at(full))

@@ -15,6 +15,7 @@ from revcrypt.errors import ExitCode
 from revcrypt.rescue.target import NewFile
 from tests.rescue.running import USER, Command, summary, without_fuse
 from tests.rescue.trees import assert_same, chown_tree, in_copy, tree_at, write_copy
+from tests.support import write_secret
 
 
 def part_of(name: str) -> str:
@@ -125,7 +126,7 @@ def test_killed(plain: Path, copy: Path, dest: Path, restore: Command) -> None:
         main(["restore", "-q", "-j1", f"--masterkey={key}", str(copy), str(dest)])
 
     key = dest.with_name("key")
-    key.write_text(bytes(range(32)).hex())
+    write_secret(key, bytes(range(32)).hex())
     process = get_context("fork").Process(target=die_in_third)
     process.start()
     process.join()
