@@ -200,7 +200,7 @@ MISTAKES: dict[str, tuple[ExitCode, str, Mistake]] = {
         lambda _: {"passfile": None, "masterkey": "/missing"},
     ),
     "two secrets": (ExitCode.USAGE, "--masterkey excludes", key_file),
-    "two programs": (ExitCode.USAGE, "an extpass exclude", lambda _: {"extpass": "echo"}),
+    "two programs": (ExitCode.USAGE, "exclude each other", lambda _: {"extpass": "echo"}),
     "unknown user": (ExitCode.USAGE, "'nosuch'", lambda _: {"allow_user": ["nosuch"]}),
     "unknown group": (ExitCode.USAGE, "'nosuch'", lambda _: {"allow_group": ["nosuch"]}),
     "no group": (ExitCode.USAGE, "names no group", lambda _: {"force_owner": "nobody"}),

@@ -48,6 +48,7 @@ def test_unusable_passfile(
     """A passfile without a usable first line is named, its content is not shown."""
     passfile = plain.parent / "passfile"
     if content is not None:
+        passfile.touch(0o600)
         passfile.write_bytes(content)
     arguments = ("reverse", f"--passfile={passfile}", plain, mountpoint)
     said = refused(ExitCode.PASSPHRASE_UNREADABLE, *arguments)

@@ -2,6 +2,9 @@
 
 import io
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 
 from revcrypt.cli import configs, options
 from revcrypt.cli.main import make_parser
-from revcrypt.cli.secrets import PassphraseSource, read_master_key
+from revcrypt.cli.secrets import PassphraseSource, descriptor, read_master_key
 from revcrypt.errors import MasterKeyError, PassphraseUnreadableError, UsageError
 from tests.support import KEY
 
@@ -41,6 +44,7 @@ MORE_LINES = pytest.param(b"secret\nmore\n", b"secret", id="more lines")
 def from_file(content: bytes, tmp_path: Path) -> bytes:
     """Return what a passfile of this content gives."""
     path = tmp_path / "passfile"
+    path.touch(0o600)
     path.write_bytes(content)
     return PassphraseSource([str(path)]).read(new=False)
 
@@ -109,6 +113,59 @@ def test_two_kinds_of_source() -> None:
     """A passfile and a program exclude each other."""
     with pytest.raises(UsageError):
         PassphraseSource(["file"], ["program"])
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_others_can_read(
+    mode: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file with a secret that others can read is told, with the cure."""
+    path = tmp_path / "a key"
+    path.write_text(KEY.hex())
+    path.chmod(mode)
+    assert PassphraseSource([str(path)]).read(new=False) == KEY.hex().encode()
+    assert read_master_key(str(path)) == KEY
+    messages = {record.getMessage() for record in caplog.records}
+    assert messages == {f"others can read {path}; forbid it: chmod 600 '{path}'"}
+
+
+# Descriptors
+
+
+@pytest.mark.parametrize(("content", "expected"), [*LINES, MORE_LINES])
+def test_descriptor(content: bytes, expected: bytes) -> None:
+    """One line is read, and nothing behind it."""
+    with memory_file(content) as fd:
+        assert PassphraseSource(fd=descriptor(str(fd))).read(new=True) == expected
+        rest = content[len(expected) :].removeprefix(b"\n")
+        assert os.read(fd, 100) == rest
+        assert not os.get_inheritable(fd)
+
+
+@pytest.mark.parametrize("content", BAD_LINES)
+def test_bad_descriptor(content: bytes) -> None:
+    """A line that is empty or too long is no passphrase."""
+    with memory_file(content) as fd, pytest.raises(PassphraseUnreadableError):
+        PassphraseSource(fd=fd).read(new=False)
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "1000000", "9" * 30])
+def test_no_descriptor(text: str) -> None:
+    """What is not open is refused before it can become something else."""
+    with pytest.raises(UsageError, match=text):
+        make_parser().parse_args(["ls", f"--passphrase-fd={text}", "copy"])
+
+
+@contextmanager
+def memory_file(content: bytes) -> Iterator[int]:
+    """Open a file of this content."""
+    fd = os.memfd_create("secret", 0)
+    os.write(fd, content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 # Programs
