@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from revcrypt.errors import MasterKeyError, PassphraseUnreadableError, UsageError
 from revcrypt.format.keys import parse_master_key
+from revcrypt.recovery import paper
 
 MAX_PASSPHRASE = 2048
 """Bytes; a longer first line is more likely the wrong file."""
@@ -206,10 +207,10 @@ def read_master_key(text: str) -> bytes:
         return parse_master_key(text)
     try:
         if text == _STDIN:
-            return parse_master_key(_master_key_text())
+            return paper.parse(_master_key_text())
         with open(text, encoding="utf-8", errors="replace") as file:
             _warn_of_others(text, file.fileno())
-            return parse_master_key(file.read(MAX_PASSPHRASE))
+            return paper.parse(file.read(MAX_PASSPHRASE))
     except OSError as error:
         raise MasterKeyError(
             f"cannot read master key file {text}: {error.strerror}"
@@ -231,7 +232,23 @@ def _master_key_text() -> str:
     if not sys.stdin.isatty():
         return sys.stdin.read(MAX_PASSPHRASE)
     text = _ask("Master key: ")
+    if paper.is_line(text):
+        return _lines_of_sheet(text)
     # As printed, it has two lines, and the first ends with a dash.
     while text.rstrip().endswith("-"):
         text += _ask("Master key, next line: ")
     return text
+
+
+def _lines_of_sheet(text: str) -> str:
+    """Return all lines of a sheet, of which *text* is the first; ask again if need be."""
+    lines: list[str] = []
+    while True:
+        try:
+            paper.parse_line(len(lines) + 1, text)
+            lines.append(text)
+        except MasterKeyError as error:
+            log.warning("%s; type it again", error)
+        if len(lines) == paper.GROUPS:
+            return "\n".join(lines)
+        text = _ask(f"Line {len(lines) + 1}: ")
