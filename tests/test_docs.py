@@ -12,7 +12,20 @@ from tests.support import revcrypt
 
 README = Path(__file__).parent.parent / "README.md"
 REFERENCE = README.parent / "docs" / "commands.md"
-COMMANDS = ["revcrypt"] + [f"revcrypt {command.NAME}" for command in SUBCOMMANDS]
+COMMANDS = [
+    "revcrypt",
+    *(
+        name
+        for command in SUBCOMMANDS
+        for name in (
+            f"revcrypt {command.NAME}",
+            *(
+                f"revcrypt {command.NAME} {below.NAME}"
+                for below in getattr(command, "SUBCOMMANDS", ())
+            ),
+        )
+    ),
+]
 
 
 def table(marker: str) -> dict[int, str]:

@@ -86,6 +86,7 @@ def add_key(parser: argparse.ArgumentParser, default: str) -> None:
     options.add_config(parser, default)
     options.add_passphrase(parser)
     options.add_master_key(parser)
+    options.add_recovery_key(parser)
 
 
 def open_backup(arguments: argparse.Namespace) -> Backup:
@@ -96,7 +97,9 @@ def open_backup(arguments: argparse.Namespace) -> Backup:
     key = options.open_key(arguments, config, Features())
     source = Source(os.fsencode(path))
     sample = take_sample(source)
-    features = settle(source, config, key, sample, lenient=arguments.lenient)
+    declared = key.features
+    key = settle(source, config, key, sample, lenient=arguments.lenient)
+    features = key.features
     strict = features.cipher is Cipher.AES_SIV and not arguments.lenient
     return Backup(
         path,
@@ -104,19 +107,19 @@ def open_backup(arguments: argparse.Namespace) -> Backup:
         Volume.open(key.master_key, features),
         strict,
         sample.is_in_place() if strict else False,
-        _contradiction(key, features),
+        _contradiction(key, declared),
     )
 
 
-def _contradiction(key: Key, features: Features) -> Finding | None:
+def _contradiction(key: Key, declared: Features) -> Finding | None:
     # Only a config that has given the key says for certain how it was used.
-    if not key.is_proven or features == key.features:
+    if not key.is_proven or declared == key.features:
         return None
     return Finding(
         kind=Kind.CONFIG,
         cipher_path=CONFIG_NAME,
         plain_path=None,
-        text=f"it says {describe(key.features)}, and this is {describe(features)}",
+        text=f"it says {describe(declared)}, and this is {describe(key.features)}",
         is_healed=True,
     )
 
@@ -128,19 +131,24 @@ def settle(
     sample: Sample,
     *,
     lenient: bool = False,
-) -> Features:
-    """Return the features under which *key* opens *source*, of which there is a *sample*.
+) -> Key:
+    """Return *key* with the features under which it opens *source*.
+
+    There is a *sample* of that. If it opens with one of the other keys, return that.
 
     The data have the last word: a config may be another directory's, or spoiled, and
     options may be missing. Raises `MasterKeyError` if a key that nothing proves opens
     nothing, unless *lenient*.
     """
+    if not sample:
+        return key
+    for other in key.others:
+        if sample.fits(other.master_key, other.features):
+            return other
     features = key.features
     is_certain = key.is_proven or _can_read(config) or features != Features()
-    if not sample:
-        return features
     if is_certain and sample.fits(key.master_key, features):
-        return features
+        return key
     found = detect(source, key.master_key, sample)
     if found is None:
         if not key.is_proven and not lenient:
@@ -149,12 +157,12 @@ def settle(
                 hint="it is another backup's, or nothing in this one is whole",
             )
         log.warning("the key opens nothing that was tried; is this its directory?")
-        return features
+        return key
     if not is_certain:
         log.info("found %s", describe(found, with_names=source is not None))
     elif found != features:
         log.warning("this is %s, whatever the config says", describe(found))
-    return found
+    return key._replace(features=found)
 
 
 def _can_read(config: ConfigPath) -> bool:

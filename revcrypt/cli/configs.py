@@ -40,12 +40,14 @@ log = logging.getLogger(__name__)
 class Key(NamedTuple):
     """A master key, and what it is used for.
 
-    It *is_proven* if a config has confirmed it; otherwise it is what somebody typed.
+    It *is_proven* if a config has confirmed it; otherwise it is what somebody typed, or
+    what a recovery file says. There may be *others* that are as good, of other epochs.
     """
 
     master_key: bytes
     features: Features
     is_proven: bool
+    others: "tuple[Key, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

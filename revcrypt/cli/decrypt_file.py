@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     try:
         config = _config(arguments)
         key = options.open_key(arguments, config, Features())
-        features = backups.settle(None, config, key, sample_of_file(fd))
+        key = backups.settle(None, config, key, sample_of_file(fd))
         shown = Findings(as_json=False, are_asked_for=False)
 
         def tell(problem: Problem) -> None:
@@ -67,9 +67,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         reader = Reader(
             fd,
             status.st_size,
-            Volume.open(key.master_key, features).content,
+            Volume.open(key.master_key, key.features).content,
             tell,
-            strict=features.cipher is Cipher.AES_SIV and not arguments.lenient,
+            strict=key.features.cipher is Cipher.AES_SIV and not arguments.lenient,
         )
         cat.write(reader, shown)
         return shown.exit_code

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a pulled view, or any gocryptfs directory",
     )
     options.add_mount(parser)
+    options.add_recovery_key(parser)
     options.add_config(parser, "CIPHERDIR/gocryptfs.conf")
     parser.add_argument(
         "--lenient",

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
-from typing import Protocol
 
 from revcrypt import __version__
 from revcrypt.cli import (
@@ -30,27 +29,14 @@ from revcrypt.cli import (
     path,
     pull_shell,
     recover_config,
+    recovery,
     restore,
     reverse,
     speed,
     verify,
 )
-from revcrypt.cli.parser import Parser
+from revcrypt.cli.parser import Parser, Subcommand, add_command
 from revcrypt.errors import ExitCode, ReaderGoneError, UsageError, UserError
-
-
-class Subcommand(Protocol):
-    """A module of this package that is one subcommand."""
-
-    NAME: str
-    SUMMARY: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare positionals and options."""
-
-    def run(self, arguments: argparse.Namespace) -> ExitCode:
-        """Do it."""
-
 
 SUBCOMMANDS: Sequence[Subcommand] = (
     init,
@@ -68,6 +54,7 @@ SUBCOMMANDS: Sequence[Subcommand] = (
     info,
     paper,
     passwd,
+    recovery,
     recover_config,
     check,
     check_config,
@@ -93,14 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"revcrypt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in SUBCOMMANDS:
-        subparser = subparsers.add_parser(
-            command.NAME,
-            help=command.SUMMARY,
-            description=command.SUMMARY[0].upper() + command.SUMMARY[1:] + ".",
-            allow_abbrev=False,
-        )
-        command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
+        add_command(subparsers, command)
     return parser
 
 

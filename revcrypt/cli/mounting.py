@@ -105,13 +105,13 @@ def mount_forward(request: Request, *, lenient: bool) -> ExitCode:
     check(request, is_forward=True)
     key = request.open_key()
     source = Source(os.fsencode(request.source))
-    features = backups.settle(
+    key = backups.settle(
         source, request.config, key, take_sample(source), lenient=lenient
     )
     view = ForwardView(
         source,
-        Volume.open(key.master_key, features),
-        strict=features.cipher is Cipher.AES_SIV and not lenient,
+        Volume.open(key.master_key, key.features),
+        strict=key.features.cipher is Cipher.AES_SIV and not lenient,
         owner=request.owner,
     )
     return _serve(view, request, inherited)

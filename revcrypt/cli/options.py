@@ -5,7 +5,7 @@ import os
 import shlex
 from typing import Any
 
-from revcrypt.cli import configs, logs, secrets, users
+from revcrypt.cli import configs, logs, recovery_files, secrets, users
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import SourceError, UsageError
@@ -77,9 +77,23 @@ def add_master_key(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_recovery_key(parser: argparse.ArgumentParser) -> None:
+    """Declare `--recovery-key`."""
+    parser.add_argument(
+        "--recovery-key",
+        metavar="PEM",
+        help="open the recovery file beside the config with this private key, instead of "
+        "a passphrase",
+    )
+
+
 def passphrase(arguments: argparse.Namespace) -> PassphraseSource:
-    """Return where the passphrase comes from, unless there is a master key instead."""
+    """Return where the passphrase comes from, unless there is another key instead."""
     source = passphrase_source(arguments)
+    if _recovery_key(arguments) is not None and (
+        arguments.masterkey is not None or source.is_named
+    ):
+        raise UsageError("--recovery-key excludes --masterkey and a passphrase")
     has_key = getattr(arguments, "masterkey", None) is not None
     if has_key and source.is_named:
         raise UsageError("--masterkey excludes a passphrase")
@@ -227,6 +241,8 @@ def mount(arguments: argparse.Namespace) -> dict[str, Any]:
 def secret_files(arguments: argparse.Namespace) -> list[str]:
     """Return the files that hold a passphrase or key."""
     files = [*arguments.passfile]
+    recovery_key = _recovery_key(arguments)
+    files += [] if recovery_key is None else [recovery_key]
     key = arguments.masterkey
     if key not in (None, "-") and not secrets.is_master_key(key):
         files.append(key)
@@ -241,19 +257,29 @@ def check_key(
     *flags* say so where there is no config.
     """
     passphrase(arguments)
-    if arguments.masterkey is None:
+    if arguments.masterkey is None and _recovery_key(arguments) is None:
         return configs.read(config, flags).features
     return configs.features_or(config, flags)
 
 
 def open_key(arguments: argparse.Namespace, config: ConfigPath, flags: Features) -> Key:
-    """Return the key by passphrase, or the master key as `add_mount` has declared it."""
+    """Return the key by passphrase, master key or recovery key, whichever is declared."""
     source = passphrase(arguments)
+    private_key = _recovery_key(arguments)
+    if private_key is not None:
+        cipherdir = getattr(arguments, "cipherdir", None)
+        return recovery_files.open_key(private_key, config, cipherdir)
     if arguments.masterkey is None:
         return configs.unlock(config, source, flags)
     features = configs.features_or(config, flags)
     master_key = secrets.read_master_key(arguments.masterkey)
     return Key(master_key, features, is_proven=False)
+
+
+def _recovery_key(arguments: argparse.Namespace) -> str | None:
+    """Return the file that `add_recovery_key` has declared; not all commands do that."""
+    path: str | None = getattr(arguments, "recovery_key", None)
+    return path
 
 
 def check_directory(path: str) -> None:

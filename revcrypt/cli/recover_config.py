@@ -4,7 +4,8 @@ import argparse
 import logging
 import os
 
-from revcrypt.cli import backups, configs, init, options
+from revcrypt.cli import backups, configs, init, options, recovery_files
+from revcrypt.cli.configs import ConfigPath
 from revcrypt.cli.secrets import read_master_key
 from revcrypt.errors import ConfigExistsError, ExitCode, MasterKeyError, UsageError
 from revcrypt.view.detect import detect, take_sample
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cipherdir", metavar="CIPHERDIR", help="a pulled view, or any gocryptfs directory"
     )
     options.add_master_key(parser)
+    options.add_recovery_key(parser)
     parser.add_argument(
         "--config",
         metavar="FILE",
@@ -42,17 +44,15 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             f"there is a config already: {config.path}",
             hint="move it away, or write another file: --config FILE",
         )
-    if arguments.masterkey is None:
-        raise UsageError(
-            "a config can be recovered only with the master key",
-            hint="--masterkey - asks for it; it was shown when the config was made",
-        )
     passphrase = options.passphrase_source(arguments)
-    master_key = read_master_key(arguments.masterkey)
+    keys = _master_keys(arguments, config)
     source = Source(os.fsencode(arguments.cipherdir))
     sample = take_sample(source)
-    features = detect(source, master_key, sample)
-    if features is None:
+    for master_key in keys:
+        features = detect(source, master_key, sample)
+        if features is not None:
+            break
+    else:
         raise MasterKeyError(
             "the master key opens nothing in this directory",
             hint="it is another directory's, or there is nothing to try it on",
@@ -67,3 +67,17 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     )
     log.info("wrote %s, with the passphrase that you have given", config.path)
     return ExitCode.OK
+
+
+def _master_keys(arguments: argparse.Namespace, config: ConfigPath) -> list[bytes]:
+    """Return the master keys that may be the backup's."""
+    if (arguments.masterkey is None) == (arguments.recovery_key is None):
+        raise UsageError(
+            "a config can be recovered only with the master key, or a recovery key",
+            hint="--masterkey - asks for it; it was shown when the config was made",
+        )
+    if arguments.masterkey is not None:
+        return [read_master_key(arguments.masterkey)]
+    path, cipherdir = arguments.recovery_key, arguments.cipherdir
+    key = recovery_files.open_key(path, config, cipherdir)
+    return [other.master_key for other in key.others]

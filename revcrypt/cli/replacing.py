@@ -12,14 +12,26 @@ from errno import EIO, ENOTSUP
 from stat import S_IMODE, S_ISREG
 
 
-def replace(path: str, data: bytes, check: Callable[[bytes], object]) -> None:
+def replace(
+    path: str,
+    data: bytes,
+    check: Callable[[bytes], object],
+    *,
+    new_mode: int | None = None,
+) -> None:
     """Make *data* the content of the regular file *path*, which is no symlink.
 
-    Owner, mode and extended attributes (ACLs are some) stay. *check* gets what was read
-    back and raises what it likes; then, and on `OSError`, nothing has changed.
+    Owner, mode and extended attributes (ACLs are some) stay. If there is no such file and
+    *new_mode* is given, there is one then, of that mode. *check* gets what was read back
+    and raises what it likes; then, and on `OSError`, nothing has changed.
     """
-    status = os.lstat(path)
-    if not S_ISREG(status.st_mode):
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        if new_mode is None:
+            raise
+        status = None
+    if status is not None and not S_ISREG(status.st_mode):
         raise OSError(ENOTSUP, "it is no regular file")
     _remove_leftovers(path)
     temporary = f"{path}.{random.token_hex(4)}.tmp"
@@ -29,7 +41,10 @@ def replace(path: str, data: bytes, check: Callable[[bytes], object]) -> None:
         with open(fd, "r+b") as file:
             file.write(data)
             file.flush()
-            _look_like(fd, path, status)
+            if status is not None:
+                _look_like(fd, path, status)
+            elif new_mode is not None:
+                os.fchmod(fd, new_mode)
             os.fsync(fd)
             # From the disk, not from the cache.
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

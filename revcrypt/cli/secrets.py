@@ -16,12 +16,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from revcrypt.errors import MasterKeyError, PassphraseUnreadableError, UsageError
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from revcrypt.errors import (
+    MasterKeyError,
+    PassphraseUnreadableError,
+    RecoveryError,
+    UsageError,
+)
 from revcrypt.format.keys import parse_master_key
 from revcrypt.recovery import paper
 
 MAX_PASSPHRASE = 2048
 """Bytes; a longer first line is more likely the wrong file."""
+_MAX_PRIVATE_KEY = 1 << 16
 _STDIN = "-"
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
@@ -252,3 +262,36 @@ def _lines_of_sheet(text: str) -> str:
         if len(lines) == paper.GROUPS:
             return "\n".join(lines)
         text = _ask(f"Line {len(lines) + 1}: ")
+
+
+def read_private_key(path: str) -> RSAPrivateKey:
+    """Return the private key in a PEM file, whose passphrase we may have to ask for.
+
+    Raises `RecoveryError` or `PassphraseUnreadableError`.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MAX_PRIVATE_KEY)
+    except OSError as error:
+        raise RecoveryError(f"cannot read private key {path}: {error.strerror}") from None
+    try:
+        try:
+            key = load_pem_private_key(data, None)
+        except TypeError:
+            # What it says if a passphrase is needed.
+            key = load_pem_private_key(data, _private_key_passphrase(path))
+    except (ValueError, UnsupportedAlgorithm):
+        raise RecoveryError(
+            f"{path} holds no private key in PEM, or the passphrase is another",
+            hint="openssl pkey -in FILE shows what OpenSSL makes of it",
+        ) from None
+    if not isinstance(key, RSAPrivateKey):
+        raise RecoveryError(f"{path} holds a private key, but not one of RSA")
+    return key
+
+
+def _private_key_passphrase(path: str) -> bytes:
+    if sys.stdin is None or not sys.stdin.isatty():
+        return _from_stdin()
+    answer = _ask(f"Passphrase of {path}: ")
+    return _checked(answer.encode(errors="surrogateescape"), "the terminal")

@@ -5,14 +5,25 @@ import logging
 import os
 from contextlib import closing
 
-from revcrypt.cli import backups, configs, filters, findings, options, views
+from revcrypt.cli import (
+    backups,
+    configs,
+    filters,
+    findings,
+    options,
+    recovery_files,
+    views,
+)
 from revcrypt.cli.backups import Backup
 from revcrypt.cli.findings import Findings, progress
+from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.cli.sizes import human
-from revcrypt.errors import ExitCode, UsageError
+from revcrypt.errors import ExitCode, RecoveryError, UsageError
+from revcrypt.format.names import CONFIG_NAME
 from revcrypt.rescue.against import Against, Pair
 from revcrypt.rescue.verify import Tally, Verify
 from revcrypt.rescue.walk import measure
+from revcrypt.view.findings import Finding, Kind
 from revcrypt.view.reverse import ReverseView
 
 NAME = "verify"
@@ -52,6 +63,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     shown = Findings(as_json=arguments.json, are_asked_for=True)
     if backup.contradiction is not None:
         shown.report(backup.contradiction)
+    _check_recovery_files(backup, shown)
     with closing(backup.view(shown.report)) as view:
         is_counted = arguments.json or findings.is_shown()
         total = measure(view) if is_counted else None
@@ -66,6 +78,20 @@ def run(arguments: argparse.Namespace) -> ExitCode:
                     tally = Against(pair, shown.report, workers=jobs).run(on_tick)
     _summarise(tally, shown)
     return shown.exit_code
+
+
+def _check_recovery_files(backup: Backup, shown: Findings) -> None:
+    """Tell of recovery files that no private key can open any more."""
+    root = os.path.join(backup.path, os.fsdecode(CONFIG_NAME))
+    for path in RecoveryFiles(root).all_sealed():
+        try:
+            recovery_files.read_envelope(path)
+        except RecoveryError as error:
+            name = os.fsencode(os.path.basename(path))
+            text = str(error).removeprefix(f"{path}: ")
+            shown.report(
+                Finding(kind=Kind.CONFIG, cipher_path=name, plain_path=None, text=text)
+            )
 
 
 def _check(arguments: argparse.Namespace) -> None:

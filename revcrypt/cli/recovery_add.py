@@ -1,0 +1,52 @@
+"""`revcrypt recovery add`: seal the master key for more certificates."""
+
+import argparse
+import logging
+
+from revcrypt.cli import configs, options, recovery_files, recovery_keys
+from revcrypt.cli.recovery_files import RecoveryFiles
+from revcrypt.errors import ExitCode
+from revcrypt.recovery import certificates
+
+NAME = "add"
+SUMMARY = "let the private keys of these certificates open the backup, too"
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare positionals and options."""
+    parser.add_argument(
+        "certificates",
+        metavar="CERT",
+        nargs="+",
+        help="a file with certificates, PEM or DER, of RSA keys",
+    )
+    recovery_keys.add_config(parser)
+    recovery_keys.add_key(parser)
+    options.add_quiet(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Do it."""
+    options.set_level(arguments)
+    config = configs.any_config_path(arguments.config)
+    data, _ = configs.read_whole(config)
+    files = RecoveryFiles.of(config)
+    new = recovery_files.read_certificates(arguments.certificates)
+    register = files.register()
+    known = register.with_certificates(*dict.fromkeys([*register.certificates, *new]))
+    old = files.recipients(known)
+    key = recovery_keys.open_key(arguments, config, register)
+    recipients = tuple(dict.fromkeys([*old, *new]))
+    register = recovery_keys.with_epoch(register, key).with_certificates(*recipients)
+    # The register first: whoever something is sealed for must be in it.
+    files.write_register(register)
+    epoch = register.epochs[-1].number
+    files.write_sealed(
+        recovery_files.seal(key, recipients, epoch=epoch, config_data=data)
+    )
+    for certificate in recipients:
+        log.info("opened by the private key of %s", certificates.name(certificate))
+    log.info("wrote %s, which the view shows, too", files.sealed)
+    return ExitCode.OK

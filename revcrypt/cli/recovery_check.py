@@ -1,0 +1,87 @@
+"""`revcrypt recovery check`: prove that a private key opens the backup."""
+
+import argparse
+from hashlib import sha256
+
+from revcrypt.cli import configs, options, proven, recovery_files, recovery_keys, secrets
+from revcrypt.cli.configs import ConfigPath, Key
+from revcrypt.cli.recovery_files import RecoveryFiles
+from revcrypt.errors import (
+    ConfigInvalidError,
+    ConfigUnreadableError,
+    ExitCode,
+    MasterKeyError,
+    RecoveryError,
+)
+from revcrypt.format.keys import fingerprint
+from revcrypt.recovery.register import Register
+from revcrypt.recovery.text import RecoveryText
+
+NAME = "check"
+SUMMARY = "prove that a private key opens the backup"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare positionals and options."""
+    parser.add_argument(
+        "--key", metavar="PEM", required=True, help="the private key to be tried"
+    )
+    recovery_keys.add_config(parser)
+    options.add_passphrase(parser)
+    recovery_keys.add_proof(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Do it."""
+    config = configs.any_config_path(arguments.config)
+    files = RecoveryFiles.of(config)
+    register = files.register()
+    private_key = secrets.read_private_key(arguments.key)
+    text = recovery_files.open_text(files.sealed, private_key)
+    if text is None:
+        raise RecoveryError(
+            f"{files.sealed} is not sealed for {arguments.key}, or damaged",
+            hint="revcrypt recovery list says for whom it is sealed",
+        )
+    print(f"{files.sealed} opens, and is whole")
+    key = Key(text.master_key, text.features, is_proven=False)
+    print(f"the master key is the right one: {_proof(arguments, config, key, register)}")
+    print(f"its fingerprint: {fingerprint(key.master_key)}")
+    print(f"sealed on {text.date}, in epoch {text.epoch}; {_config_state(config, text)}")
+    code = ExitCode.OK
+    for path in files.archives():
+        if recovery_files.open_text(path, private_key) is not None:
+            print(f"{path} opens, and is whole")
+            continue
+        public_key = private_key.public_key()
+        is_ours = any(
+            recipient.is_for(certificate)
+            for recipient in recovery_files.read_envelope(path).recipients
+            for certificate in register.certificates
+            if certificate.public_key() == public_key
+        )
+        print(f"{path} {'is damaged' if is_ours else 'is not sealed for this key'}")
+        code = ExitCode.FINDINGS if is_ours else code
+    return code
+
+
+def _proof(
+    arguments: argparse.Namespace, config: ConfigPath, key: Key, register: Register
+) -> str:
+    passphrase = options.passphrase_source(arguments)
+    if passphrase.is_named:
+        if configs.unlock(config, passphrase).master_key != key.master_key:
+            raise MasterKeyError("the config holds another master key")
+        return "the passphrase opens the same one"
+    cipherdir = arguments.proof or proven.beside(config)
+    return recovery_keys.prove(key, register, cipherdir)
+
+
+def _config_state(config: ConfigPath, text: RecoveryText) -> str:
+    try:
+        data, _ = configs.read_whole(config)
+    except (ConfigUnreadableError, ConfigInvalidError):
+        return "there is no good config here, and it is not needed"
+    if sha256(data).hexdigest() == text.config_checksum:
+        return "the config is the same as then"
+    return "the config was written anew since, as for a new passphrase"

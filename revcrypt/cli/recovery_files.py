@@ -1,0 +1,254 @@
+"""Recovery files on disk: beside the config they belong to, read, opened, written.
+
+For a config `data.conf` these are:
+
+    data.conf.recovery.p7m                      the master key, sealed (`Envelope`)
+    data.conf.recovery.pem                      for whom, and which epochs (`Register`)
+    data.conf.epoch-1.2026-11-26.recovery.p7m   the sealed master key of an earlier epoch
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from revcrypt.cli import replacing, secrets
+from revcrypt.cli.configs import ConfigPath, Key
+from revcrypt.errors import ConfigUnwritableError, RecoveryError
+from revcrypt.format.names import CONFIG_NAME, config_suffix
+from revcrypt.recovery import certificates, envelope
+from revcrypt.recovery.envelope import Envelope
+from revcrypt.recovery.register import Register
+from revcrypt.recovery.text import RecoveryText
+from revcrypt.view.shown_config import MAX_CONFIG_SIZE
+from revcrypt.view.source import open_regular
+
+_SEALED = ".recovery.p7m"
+_REGISTER = ".recovery.pem"
+_MODE = 0o444
+"""Whoever may see the config may see these, and nobody is to change them."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryFiles:
+    """The recovery files of the config *path*, which need not exist."""
+
+    path: str
+
+    @classmethod
+    def of(cls, config: ConfigPath) -> "RecoveryFiles":
+        """Return those of a config, beside where it really is if somebody named it."""
+        path = config.path
+        return cls(path if config.is_default else os.path.realpath(path))
+
+    @property
+    def sealed(self) -> str:
+        """Where the sealed master key is."""
+        return self.path + _SEALED
+
+    def archive(self, epoch: int, date: str) -> str:
+        """Return where the master key of an epoch that ended at *date* is."""
+        return f"{self.path}.epoch-{epoch}.{date}{_SEALED}"
+
+    def archives(self) -> list[str]:
+        """Return where the master keys of earlier epochs are, the latest first."""
+        directory, name = os.path.split(os.fsencode(self.path))
+        try:
+            entries = os.listdir(directory or b".")
+        except OSError:
+            return []
+        suffixes = [config_suffix(entry, name) or b"" for entry in entries]
+        found = [suffix for suffix in suffixes if suffix.startswith(b".epoch-")]
+        found.sort(key=_epoch_of, reverse=True)
+        return [self.path + os.fsdecode(suffix) for suffix in found]
+
+    def all_sealed(self) -> list[str]:
+        """Return all files with a sealed master key, the latest epoch's first."""
+        current = [self.sealed] if os.path.lexists(self.sealed) else []
+        return current + self.archives()
+
+    def register(self) -> Register:
+        """Return the register, which may be empty; raises `RecoveryError`."""
+        path = self.path + _REGISTER
+        if not os.path.lexists(path):
+            return Register()
+        try:
+            return Register.parse(_read(path))
+        except RecoveryError as error:
+            raise RecoveryError(f"{path}: {error}", hint=error.hint) from None
+
+    def recipients(self, register: Register) -> tuple[x509.Certificate, ...]:
+        """Return the certificates that the master key is sealed for now.
+
+        Raises `RecoveryError` if one is not in the register.
+        """
+        if not os.path.lexists(self.sealed):
+            return ()
+        found = []
+        for recipient in read_envelope(self.sealed).recipients:
+            match = [c for c in register.certificates if recipient.is_for(c)]
+            if not match:
+                raise RecoveryError(
+                    f"{self.sealed} is sealed for a certificate, of the serial number "
+                    f"{recipient.serial:x}, that is not in {self.path}{_REGISTER}",
+                    hint="name that certificate, too, or move the files away",
+                )
+            found.append(match[0])
+        return tuple(c for c in register.certificates if c in found)
+
+    def write_register(self, register: Register) -> None:
+        """Replace the register; raises `ConfigUnwritableError`."""
+        _write(self.path + _REGISTER, register.pack(), Register.parse)
+
+    def write_sealed(self, data: bytes, path: str | None = None) -> None:
+        """Replace the sealed master key, or *path*; raises `ConfigUnwritableError`."""
+        _write(path or self.sealed, data, Envelope.parse)
+
+
+def seal(
+    key: Key, recipients: Sequence[x509.Certificate], *, epoch: int, config_data: bytes
+) -> bytes:
+    """Return the master key sealed for *recipients*."""
+    text = RecoveryText(
+        master_key=key.master_key,
+        features=key.features,
+        epoch=epoch,
+        date=today(),
+        config_checksum=sha256(config_data).hexdigest() if config_data else "",
+    )
+    return envelope.seal(text.pack(), recipients)
+
+
+def today() -> str:
+    """Return the date (UTC), as ISO 8601 has it."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def read_certificates(paths: Sequence[str]) -> list[x509.Certificate]:
+    """Return the certificates in files, which are fit to be sealed for.
+
+    Raises `RecoveryError`.
+    """
+    found: list[x509.Certificate] = []
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                data = file.read(MAX_CONFIG_SIZE)
+        except OSError as error:
+            raise RecoveryError(
+                f"cannot read certificate {path}: {error.strerror}"
+            ) from None
+        if b"PRIVATE KEY-----" in data:
+            raise RecoveryError(
+                f"{path} holds a private key, which does not belong on this machine",
+                hint="bring only the certificate here; if others could have read the "
+                "private key, make a new one",
+            )
+        try:
+            loaded = certificates.load(data)
+            for certificate in loaded:
+                certificates.check(certificate)
+        except RecoveryError as error:
+            raise RecoveryError(f"{path}: {error}", hint=error.hint) from None
+        found += [certificate for certificate in loaded if certificate not in found]
+    for certificate in found:
+        warn_of_validity(certificate)
+    return found
+
+
+def warn_of_validity(certificate: x509.Certificate) -> None:
+    """Warn of a certificate that has expired."""
+    problem = certificates.validity_problem(certificate, datetime.now(UTC))
+    if problem is not None:
+        name = certificates.name(certificate)
+        log.warning("the certificate of %s %s; its key works all the same", name, problem)
+
+
+def read_envelope(path: str) -> Envelope:
+    """Return the envelope in a file; raises `RecoveryError`."""
+    try:
+        return Envelope.parse(_read(path))
+    except RecoveryError as error:
+        raise RecoveryError(f"{path}: {error}", hint=error.hint) from None
+
+
+def open_text(path: str, private_key: RSAPrivateKey) -> RecoveryText | None:
+    """Return the text in a file, or None if it is not sealed for that key, or damaged.
+
+    Raises `RecoveryError` if it is no envelope at all.
+    """
+    for data in read_envelope(path).open(private_key):
+        try:
+            return RecoveryText.parse(data)
+        except RecoveryError:
+            continue
+    return None
+
+
+def open_key(key_path: str, config: ConfigPath, cipherdir: str | None) -> Key:
+    """Return the master key that a private key opens, the latest epoch's first.
+
+    The recovery files are looked for beside the config, and else in *cipherdir*. Raises
+    `RecoveryError`.
+    """
+    files = RecoveryFiles.of(config)
+    paths = files.all_sealed()
+    if not paths and cipherdir is not None:
+        beside = RecoveryFiles(os.path.join(cipherdir, os.fsdecode(CONFIG_NAME)))
+        paths = beside.all_sealed()
+    if not paths:
+        raise RecoveryError(
+            f"there is no recovery file {files.sealed}",
+            hint="it is beside the config, and in the root of every copy of the view",
+        )
+    private_key = secrets.read_private_key(key_path)
+    keys = []
+    problems = []
+    for path in paths:
+        try:
+            text = open_text(path, private_key)
+        except RecoveryError as error:
+            problems.append(str(error))
+            continue
+        if text is None:
+            problems.append(f"{path} is not sealed for {key_path}, or damaged")
+        else:
+            log.info("opened %s, sealed on %s", path, text.date)
+            keys.append(Key(text.master_key, text.features, is_proven=False))
+    if not keys:
+        raise RecoveryError(
+            problems[0],
+            hint="try the other private keys, or the same file of another copy; "
+            "revcrypt recovery list says for whom it is sealed",
+        )
+    return keys[0]._replace(others=tuple(keys))
+
+
+def _epoch_of(suffix: bytes) -> int:
+    return int(suffix.removeprefix(b".epoch-").split(b".")[0])
+
+
+def _read(path: str) -> bytes:
+    try:
+        fd, _ = open_regular(None, os.fsencode(path))
+        with open(fd, "rb") as file:
+            return file.read(MAX_CONFIG_SIZE)
+    except OSError as error:
+        raise RecoveryError(f"cannot read {path}: {error.args[1]}") from None
+
+
+def _write(path: str, data: bytes, check: Callable[[bytes], object]) -> None:
+    try:
+        replacing.replace(path, data, check, new_mode=_MODE)
+    except OSError as error:
+        raise ConfigUnwritableError(
+            f"cannot write {path}: {error.strerror}",
+            hint="the directory of the config must be writable",
+        ) from None
