@@ -69,4 +69,9 @@ def _secret(arguments: argparse.Namespace) -> str:
         return f"the passphrase in {', '.join(arguments.passfile)}"
     if arguments.extpass is not None:
         return f"the passphrase that {arguments.extpass} prints"
-    return "the passphrase in the credential “passphrase” of the service"
+    if getattr(arguments, "recovery_key", None) is not None:
+        return f"the private key in {arguments.recovery_key}, for the recovery file"
+    return (
+        "the master key in the credential “masterkey” of the service, or else the "
+        "passphrase in the credential “passphrase”"
+    )

@@ -4,17 +4,35 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from revcrypt import __version__
-from revcrypt.cli import configs, options
+from revcrypt.cli import (
+    configs,
+    options,
+    output,
+    recovery_files,
+    recovery_keys,
+    replacing,
+)
+from revcrypt.cli.configs import Key
+from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.cli.secrets import PassphraseSource
-from revcrypt.errors import ConfigInvalidError, ConfigUnwritableError, ExitCode
+from revcrypt.errors import (
+    ConfigExistsError,
+    ConfigInvalidError,
+    ConfigUnwritableError,
+    ExitCode,
+    UsageError,
+)
 from revcrypt.format import config as config_format
 from revcrypt.format import keys
-from revcrypt.format.config import Features
+from revcrypt.format.config import Config, Features
 from revcrypt.format.content import Cipher
 from revcrypt.format.keys import ScryptParams
+from revcrypt.recovery.register import Register
 
 NAME = "init"
 SUMMARY = "write the config of a new encrypted view, and print its master key"
@@ -23,6 +41,22 @@ SCRYPT_LOG_N = 16
 """64 MiB and about a tenth of a second."""
 
 log = logging.getLogger(__name__)
+
+
+class NoPassphrase(Protocol):
+    """What asks for a config that has no passphrase, or may do so."""
+
+    @property
+    def passphrase(self) -> PassphraseSource:
+        """What there would be."""
+
+    @property
+    def no_passphrase(self) -> bool:
+        """Whether it does."""
+
+    @property
+    def master_key_file(self) -> str | None:
+        """Where the master key goes to then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +69,10 @@ class Request:
     features: Features
     scrypt_log_n: int
     quiet: bool
+    certificates: Sequence[str] = ()
+    """Files with certificates that the master key is sealed for."""
+    no_passphrase: bool = False
+    master_key_file: str | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +83,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_name_features(parser)
     add_scrypt(parser)
     options.add_quiet(parser)
+    parser.add_argument(
+        "--recovery",
+        metavar="CERT",
+        action="append",
+        default=[],
+        help="seal the master key for the certificates in this file, as does revcrypt "
+        "recovery add",
+    )
+    add_no_passphrase(parser)
+
+
+def add_no_passphrase(parser: argparse.ArgumentParser) -> None:
+    """Declare what there is instead of a passphrase."""
+    parser.add_argument(
+        "--no-passphrase",
+        action="store_true",
+        help="have no passphrase at all: the view is mounted with the master key, and "
+        "restored with a recovery key",
+    )
+    parser.add_argument(
+        "--masterkey-file",
+        metavar="FILE",
+        help="with --no-passphrase: write the master key to FILE, for its owner alone, "
+        "instead of stdout",
+    )
 
 
 def add_scrypt(parser: argparse.ArgumentParser, default: str = "%(default)s") -> None:
@@ -69,6 +132,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             features=options.name_features(arguments),
             scrypt_log_n=arguments.scrypt_n,
             quiet=arguments.quiet,
+            certificates=arguments.recovery,
+            no_passphrase=arguments.no_passphrase,
+            master_key_file=arguments.masterkey_file,
         )
     )
 
@@ -81,25 +147,81 @@ def initialise(request: Request) -> ExitCode:
         raise configs.exists_error(path)
     if request.features.cipher is not Cipher.AES_SIV:
         raise ConfigUnwritableError("reverse views need AES-SIV, no other cipher")
-    master_key = os.urandom(keys.MASTER_KEY_SIZE)
-    write_config(
-        path,
-        request.features,
-        master_key,
-        request.passphrase,
-        scrypt_log_n=request.scrypt_log_n,
-    )
+    certificates = recovery_files.read_certificates(request.certificates)
+    files = RecoveryFiles.of(request.config)
+    check_no_passphrase(request, has_certificates=bool(certificates))
+    if files.all_sealed():
+        raise ConfigExistsError(
+            f"there is a recovery file already: {files.all_sealed()[0]}",
+            hint="it opens existing backups; move it away only if none exist",
+        )
+    key = Key(os.urandom(keys.MASTER_KEY_SIZE), request.features, is_proven=True)
+    passphrase = None if request.no_passphrase else request.passphrase.read(new=True)
+    config = make_config(key, passphrase, scrypt_n(request.scrypt_log_n))
+    data = config_format.pack(config)
+    # The config comes last: what needs it is there by then.
+    if request.no_passphrase and request.master_key_file is not None:
+        write_master_key(request.master_key_file, key.master_key)
+    if certificates:
+        register = recovery_keys.with_epoch(Register(tuple(certificates)), key)
+        files.write_register(register)
+        files.write_sealed(
+            recovery_files.seal(key, certificates, epoch=1, config_data=data)
+        )
+    configs.write_new(path, config)
     if not request.quiet:
         log.info("wrote %s", path)
-        if sys.stdout.isatty():
-            _show_master_key(master_key)
-        else:
-            log.info(
-                "the master key is shown only on a terminal; "
-                "gocryptfs-xray -dumpmasterkey %s prints it",
-                path,
-            )
+    _tell_master_key(request, key.master_key)
     return ExitCode.OK
+
+
+def check_no_passphrase(request: NoPassphrase, *, has_certificates: bool) -> None:
+    """Raise `UsageError` unless there will be a way to restore, and one to mount."""
+    if request.no_passphrase and request.passphrase.is_named:
+        raise UsageError("--no-passphrase excludes a passphrase")
+    if request.no_passphrase and not has_certificates:
+        raise UsageError(
+            "without a passphrase, only a recovery key opens the backup when this "
+            "machine is lost",
+            hint="name a certificate: --recovery CERT.pem",
+        )
+    path = request.master_key_file
+    if path is not None and not request.no_passphrase:
+        raise UsageError("--masterkey-file is for --no-passphrase")
+
+
+def write_master_key(path: str, master_key: bytes) -> None:
+    """Write a master key to a file for its owner alone, new or old.
+
+    Raises `ConfigUnwritableError`.
+    """
+    data = keys.format_master_key(master_key).encode() + b"\n"
+
+    def check(back: bytes) -> None:
+        assert keys.parse_master_key(back.decode()) == master_key
+
+    try:
+        replacing.replace(path, data, check, new_mode=0o400)
+    except OSError as error:
+        raise ConfigUnwritableError(
+            f"cannot write master key file {path}: {error.strerror}"
+        ) from None
+
+
+def _tell_master_key(request: Request, master_key: bytes) -> None:
+    if request.no_passphrase:
+        if request.master_key_file is None:
+            output.write_line(keys.format_master_key(master_key))
+    elif request.quiet:
+        return
+    elif sys.stdout.isatty():
+        _show_master_key(master_key)
+    else:
+        log.info(
+            "the master key is shown only on a terminal; "
+            "gocryptfs-xray -dumpmasterkey %s prints it",
+            request.config.path,
+        )
 
 
 def scrypt_n(log_n: int) -> int:
@@ -124,19 +246,30 @@ def write_config(
     Raises `ConfigUnwritableError`, `ConfigExistsError`, or what reading a passphrase
     raises.
     """
-    scrypt = ScryptParams(os.urandom(keys.SALT_SIZE), scrypt_n(scrypt_log_n))
-    secret = passphrase.read(new=True)
-    wrapped = configs.wrap(master_key, secret, scrypt, hkdf=features.hkdf)
+    key = Key(master_key, features, is_proven=True)
+    n = scrypt_n(scrypt_log_n)
+    configs.write_new(path, make_config(key, passphrase.read(new=True), n))
+
+
+def make_config(key: Key, passphrase: bytes | None, n: int) -> Config:
+    """Return a config that holds *key* under a passphrase, with scrypt cost *n*.
+
+    If there is none, nobody can open it, for the format wants a wrapped key: it is under
+    a passphrase that nobody knows. Raises `ConfigUnwritableError`.
+    """
+    scrypt = ScryptParams(os.urandom(keys.SALT_SIZE), n)
+    secret = os.urandom(keys.MASTER_KEY_SIZE) if passphrase is None else passphrase
     try:
-        config = config_format.make(
-            features,
+        return config_format.make(
+            key.features,
             creator=f"revcrypt {__version__}",
-            encrypted_key=wrapped,
+            encrypted_key=configs.wrap(
+                key.master_key, secret, scrypt, hkdf=key.features.hkdf
+            ),
             scrypt=scrypt,
         )
     except ConfigInvalidError as error:
         raise ConfigUnwritableError(str(error)) from None
-    configs.write_new(path, config)
 
 
 def _show_master_key(master_key: bytes) -> None:

@@ -32,6 +32,7 @@ from revcrypt.cli import (
     recovery,
     restore,
     reverse,
+    rotate,
     speed,
     verify,
 )
@@ -55,6 +56,7 @@ SUBCOMMANDS: Sequence[Subcommand] = (
     paper,
     passwd,
     recovery,
+    rotate,
     recover_config,
     check,
     check_config,

@@ -13,6 +13,7 @@ from revcrypt.cli import (
     logs,
     mountpoint,
     options,
+    recovery_files,
     views,
 )
 from revcrypt.cli.configs import ConfigPath, Key
@@ -92,7 +93,8 @@ def mount_reverse(
         exclude=exclude,
         owner=request.owner,
     )
-    if view.shows_config and not key.is_proven:
+    is_proven = key.is_proven or recovery_files.knows(request.config, key.master_key)
+    if view.shows_config and not is_proven:
         log.warning("the view shows %s, unproven for this key", request.config.path)
     return _serve(view, request, inherited)
 

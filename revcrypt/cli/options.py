@@ -269,10 +269,13 @@ def open_key(arguments: argparse.Namespace, config: ConfigPath, flags: Features)
     if private_key is not None:
         cipherdir = getattr(arguments, "cipherdir", None)
         return recovery_files.open_key(private_key, config, cipherdir)
-    if arguments.masterkey is None:
+    key_file = arguments.masterkey
+    if key_file is None and not source.is_named:
+        key_file = secrets.master_key_credential()
+    if key_file is None:
         return configs.unlock(config, source, flags)
     features = configs.features_or(config, flags)
-    master_key = secrets.read_master_key(arguments.masterkey)
+    master_key = secrets.read_master_key(key_file)
     return Key(master_key, features, is_proven=False)
 
 

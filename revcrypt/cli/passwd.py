@@ -92,7 +92,7 @@ def change(request: Request) -> ExitCode:
     log.info("%s has the new passphrase now", path)
     if links > 1:
         log.warning("%d other hard links of it keep the old passphrase", links - 1)
-    for other in _others(path, config.encrypted_key):
+    for other in others(path, config.encrypted_key):
         log.warning("the old passphrase still opens %s; remove it", other)
     log.info(
         "copies of the old config, in backups too, open with the old passphrase for "
@@ -101,7 +101,7 @@ def change(request: Request) -> ExitCode:
     return ExitCode.OK
 
 
-def _others(path: str, encrypted_key: bytes) -> Iterator[str]:
+def others(path: str, encrypted_key: bytes) -> Iterator[str]:
     """Yield the files beside the config that hold its key as it was wrapped before."""
     directory, name = os.path.split(path)
     for entry in sorted(os.listdir(directory or ".")):

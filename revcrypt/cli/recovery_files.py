@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from revcrypt.cli import replacing, secrets
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.errors import ConfigUnwritableError, RecoveryError
+from revcrypt.format.keys import fingerprint
 from revcrypt.format.names import CONFIG_NAME, config_suffix
 from revcrypt.recovery import certificates, envelope
 from revcrypt.recovery.envelope import Envelope
@@ -229,6 +230,16 @@ def open_key(key_path: str, config: ConfigPath, cipherdir: str | None) -> Key:
             "revcrypt recovery list says for whom it is sealed",
         )
     return keys[0]._replace(others=tuple(keys))
+
+
+def knows(config: ConfigPath, master_key: bytes) -> bool:
+    """Tell whether the register beside a config has noted that as its master key."""
+    try:
+        epochs = RecoveryFiles.of(config).register().epochs
+    except RecoveryError:
+        return False
+    mark = fingerprint(master_key)
+    return any(epoch.fingerprint == mark for epoch in epochs if not epoch.until)
 
 
 def _epoch_of(suffix: bytes) -> int:

@@ -1,6 +1,8 @@
 """What the recovery commands have in common: the config, and a key that is proven."""
 
 import argparse
+import itertools
+from dataclasses import replace
 
 from revcrypt.cli import configs, options, proven, recovery_files, secrets
 from revcrypt.cli.configs import ConfigPath, Key
@@ -62,8 +64,9 @@ def prove(key: Key, register: Register, cipherdir: str | None) -> str:
 
     Raises `UsageError` if nothing proves it.
     """
-    current = register.epochs[-1].fingerprint if register.epochs else None
-    if current is not None and current != fingerprint(key.master_key):
+    open_epochs = [epoch for epoch in register.epochs if not epoch.until]
+    is_noted = fingerprint(key.master_key) in [e.fingerprint for e in open_epochs]
+    if open_epochs and not is_noted:
         raise MasterKeyError(
             "this is not the master key that the backup has now",
             hint="the fingerprints differ; it may be that of an earlier epoch",
@@ -71,14 +74,22 @@ def prove(key: Key, register: Register, cipherdir: str | None) -> str:
     if cipherdir is not None:
         proven.prove(key.master_key, key.features, cipherdir)
         return f"it opens {cipherdir}"
-    if current is None:
+    if not is_noted:
         proven.prove(key.master_key, key.features, None)
     return "it has the fingerprint that was noted when it was sealed"
 
 
 def with_epoch(register: Register, key: Key) -> Register:
-    """Return *register*, whose present epoch is that of *key*."""
-    ended = tuple(epoch for epoch in register.epochs if epoch.until)
-    number = ended[-1].number + 1 if ended else 1
-    present = Epoch(number, fingerprint(key.master_key))
+    """Return *register*, whose last epoch, which has no end, is that of *key*.
+
+    There may be two without an end if `rotate` was killed.
+    """
+    mark = fingerprint(key.master_key)
+    before = tuple(
+        itertools.takewhile(lambda e: e.until or e.fingerprint != mark, register.epochs)
+    )
+    ended = tuple(
+        replace(epoch, until=epoch.until or recovery_files.today()) for epoch in before
+    )
+    present = Epoch(ended[-1].number + 1 if ended else 1, mark)
     return Register(register.certificates, (*ended, present))

@@ -264,6 +264,15 @@ def _lines_of_sheet(text: str) -> str:
         text = _ask(f"Line {len(lines) + 1}: ")
 
 
+def master_key_credential() -> str | None:
+    """Return the file with the credential `masterkey`, unless it is missing or blank."""
+    path = _credential("masterkey")
+    if path is None:
+        return None
+    with open(path, "rb") as file:
+        return path if file.read(MAX_PASSPHRASE).strip() else None
+
+
 def read_private_key(path: str) -> RSAPrivateKey:
     """Return the private key in a PEM file, whose passphrase we may have to ask for.
 

@@ -44,7 +44,7 @@ def test_features(words: str, change: dict[str, object], parsed: Parsed) -> None
         "long_name_max": 255,
     }
     request = mount_of(parsed, f"-masterkey {KEY.hex()} {words} SRC MNT")
-    key, features, is_proven = request.open_key()
+    key, features, is_proven, *_ = request.open_key()
     assert not is_proven
     assert key == KEY
     assert {name: getattr(features, name) for name in usual} == usual | change

@@ -126,7 +126,7 @@ def test_master_key(path: Path, parsed: Parsed) -> None:
     path.write_text(f"{PLACES}forward = true\n{more}")
     run(path)
     assert parsed.mount is not None
-    master_key, features, _ = parsed.mount.open_key()
+    master_key, features, *_ = parsed.mount.open_key()
     assert master_key == KEY
     assert features.long_name_max == 100
     assert features.cipher is Cipher.XCHACHA20_POLY1305

@@ -1,0 +1,311 @@
+"""`revcrypt rotate`: the past is closed to what the server has, but not to one key."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from revcrypt.cli import configs, views
+from revcrypt.cli.recovery_files import RecoveryFiles, open_text, today
+from revcrypt.errors import ExitCode, UserError
+from revcrypt.format import config as config_format
+from revcrypt.format.config import Features
+from revcrypt.format.keys import derive_kek, parse_master_key, unwrap
+from revcrypt.format.volume import Volume
+from revcrypt.view.detect import take_sample
+from revcrypt.view.source import Source
+from tests.certificates import person
+from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, Case, rescue
+from tests.cli.terminal import Terminal
+from tests.kills import killed_at_every_write
+from tests.support import KEY, PASSPHRASE, REVCRYPT, Mounts, write_secret
+from tests.view.trees import write_out
+
+LETTER = b"dear all\n"
+
+
+class Server(Case):
+    """A server with a backup of its first epoch; its disk is all but *copies*."""
+
+    def __init__(self, directory: Path) -> None:
+        (directory / "server").mkdir()
+        super().__init__(directory / "server")
+        (self.directory / "keyfile").unlink()
+        (self.plain / "letter").write_bytes(LETTER)
+        self.home = directory / "home"
+        self.home.mkdir()
+        self.certificate, self.private = person("ada").write(self.home)
+        self.recovery_key = f"--recovery-key={self.private}"
+        self.copies = directory
+        self.config = self.plain / REVERSE_CONFIG
+
+    def add(self) -> None:
+        """Seal the key of the present epoch."""
+        config = f"--config={self.plain}"
+        rescue("recovery", "add", config, self.passphrase, self.certificate)
+
+    def rotate(self, *words: str | Path, status: int = 0) -> str:
+        """Begin a new epoch; return what was said."""
+        key = self.passphrase
+        words = (key, "--yes", *words, self.plain)
+        return rescue("rotate", *words, status=status).stderr
+
+    def pull_as(self, name: str) -> Path:
+        """Make a copy of the view, with whatever key its passphrase opens."""
+        copy = self.copies / name
+        copy.mkdir()
+        opened = opened_by(self.config, PASSPHRASE)
+        assert opened is not None
+        write_view(self.plain, opened, copy)
+        return copy
+
+    def archives(self) -> list[str]:
+        """Return the names of the archives that belong to the config."""
+        return [Path(path).name for path in RecoveryFiles(str(self.config)).archives()]
+
+
+def write_view(plain: Path, key: bytes, copy: Path) -> None:
+    """Write what the view shows under *key*."""
+    config = configs.reverse_config_path(str(plain), None)
+    view = views.reverse_view(str(plain), Volume.open(key, Features()), config)
+    try:
+        write_out(view, copy)
+    finally:
+        view.close()
+
+
+def opened_by(config: Path, passphrase: str) -> bytes | None:
+    """Return the master key that a passphrase opens, if it does."""
+    try:
+        parsed = config_format.parse(config.read_bytes())
+        kek = derive_kek(os.fsencode(passphrase), parsed.scrypt, memory_limit=1 << 30)
+        return unwrap(parsed.encrypted_key, kek, hkdf=True)
+    except UserError:
+        return None
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    """A server."""
+    return Server(tmp_path)
+
+
+def restored(server: Server, copy: Path, *key: str, status: int = 0) -> bool:
+    """Restore a copy, and tell whether the letter is there."""
+    dest = server.home / "dest"
+    shutil.rmtree(dest, ignore_errors=True)
+    rescue("restore", "-q", "-j1", *key, copy, dest, status=status)
+    return (dest / "letter").exists() and (dest / "letter").read_bytes() == LETTER
+
+
+def secrets_in(disk: Path) -> Iterator[str]:
+    """Yield everything in the files of a disk that may be a passphrase."""
+    for path in disk.rglob("*"):
+        if path.is_file():
+            for line in path.read_bytes().split(b"\n"):
+                yield os.fsdecode(line)
+
+
+def test_the_disk_of_the_server_opens_nothing_older(server: Server) -> None:
+    """With all that is on it, the earlier epoch is closed; with the offline key, open."""
+    server.add()
+    old = server.pull_as("old")
+    said = server.rotate()
+    assert "everything is transferred anew: 1 files, 59 bytes when encrypted" in said
+    assert server.archives() == [f"{REVERSE_CONFIG}.epoch-1.{today()}.recovery.p7m"]
+    new = server.pull_as("new")
+
+    source = Source(os.fsencode(old))
+    sample = take_sample(source)
+    assert sample.fits(KEY, Features())
+    keys = set()
+    disk = server.directory
+    passphrases = {line for line in secrets_in(disk) if len(line) < 1000}
+    assert PASSPHRASE in passphrases
+    for path in disk.rglob("*"):
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        assert KEY not in content
+        assert not re.search(KEY.hex()[:8].encode(), content, re.IGNORECASE)
+        keys |= {content[at : at + 32] for at in range(len(content) - 31)}
+        keys |= {key for word in passphrases if (key := opened_by(path, word))}
+        for text in content.decode(errors="replace").split():
+            try:
+                keys.add(parse_master_key(text))
+            except UserError:
+                continue
+    assert len(keys) > 100
+    assert not [key for key in keys if sample.fits(key, Features())]
+    # The config of the old copy still holds its key; that of the server has gone.
+    (old / CONFIG).unlink()
+    config = f"--config={server.config}"
+    status = ExitCode.FINDINGS
+    assert not restored(server, old, server.passphrase, config, status=status)
+    assert restored(server, old, server.recovery_key)
+    assert restored(server, new, server.recovery_key)
+    assert restored(server, new, server.passphrase)
+    source.close()
+
+
+@pytest.mark.fuse
+@pytest.mark.parametrize("has_config", [True, False])
+def test_forward_of_an_old_copy(has_config: bool, server: Server, mounts: Mounts) -> None:
+    """It is mounted with the private key, by its own file or by the archive alone."""
+    server.add()
+    old = server.pull_as("old")
+    server.rotate()
+    new = server.pull_as("new")
+    if not has_config:
+        (old / CONFIG).unlink()
+        for path in old.glob(f"{CONFIG}.recovery.*"):
+            path.unlink()
+        archive = f"{CONFIG}.epoch-1.{today()}.recovery.p7m"
+        shutil.copy(new / archive, old / archive)
+    mountpoint = mounts.mountpoint("plaintext")
+    # In the foreground of a process of its own: it stays.
+    mounts.foreground(
+        "forward", "-q", "--foreground", server.recovery_key, old, mountpoint
+    )
+    assert (mountpoint / "letter").read_bytes() == LETTER
+
+
+def test_a_copy_of_mixed_epochs(server: Server) -> None:
+    """Old data under the new root files, as in an interrupted pull, are opened, too."""
+    server.add()
+    old = server.pull_as("old")
+    server.rotate()
+    new = server.pull_as("new")
+    for path in new.glob(f"{CONFIG}*"):
+        (old / path.name).unlink(missing_ok=True)
+        shutil.copy(path, old / path.name)
+    assert restored(server, old, server.recovery_key)
+
+
+def test_several_epochs(server: Server) -> None:
+    """Each has its archive, and all of them are opened by the same private key."""
+    server.add()
+    copies = [server.pull_as("copy-1")]
+    for number in (2, 3):
+        server.rotate()
+        copies.append(server.pull_as(f"copy-{number}"))
+    assert len(server.archives()) == 2
+    for copy in copies:
+        assert restored(server, copy, server.recovery_key)
+    config = f"--config={server.plain}"
+    said = rescue("recovery", "check", "--key", server.private, config).stdout
+    assert said.count(b" opens, and is whole") == 3
+    listed = rescue("recovery", "list", config).stdout
+    assert b"epoch 2, until" in listed
+    assert b"epoch 3, now" in listed
+
+
+def test_a_new_passphrase(server: Server) -> None:
+    """A new one is taken, and the old one opens nothing."""
+    server.add()
+    passfile = server.home / "new"
+    write_secret(passfile, "another\n")
+    server.rotate(f"--new-passfile={passfile}")
+    assert opened_by(server.config, PASSPHRASE) is None
+    assert opened_by(server.config, "another") not in (None, KEY)
+
+
+def test_refused_without_certificates(server: Server) -> None:
+    """Nobody loses the past by accident, but may by intent."""
+    said = server.rotate(status=ExitCode.USAGE)
+    assert "no recovery certificates" in said
+    assert opened_by(server.config, PASSPHRASE) == KEY
+    server.rotate("--force")
+    assert opened_by(server.config, PASSPHRASE) not in (None, KEY)
+    assert server.archives() == []
+
+
+@pytest.mark.fuse
+def test_refused_while_mounted(server: Server, mounts: Mounts) -> None:
+    """A mounted view would go on with the old key beside the new config."""
+    server.add()
+    view = mounts.reverse(server.plain)
+    said = server.rotate(status=ExitCode.MOUNTPOINT)
+    assert f"is shown on {view}" in said
+    assert opened_by(server.config, PASSPHRASE) == KEY
+
+
+def test_somebody_has_to_agree(server: Server) -> None:
+    """On a terminal it asks; in a script it wants --yes; and before, it says how much."""
+    server.add()
+    words = [server.passphrase, server.plain]
+    said = rescue("rotate", *words, status=ExitCode.USAGE).stderr
+    assert "--yes" in said
+    for answer, status in (("n", ExitCode.USAGE), ("y", ExitCode.OK)):
+        terminal = Terminal()
+        question = "Begin a new epoch? [y/N]"
+        assert terminal.run([*REVCRYPT, "rotate", *words], [(question, answer)]) == status
+        assert "transferred anew: 1 files" in terminal.shown
+        assert (opened_by(server.config, PASSPHRASE) == KEY) == (answer == "n")
+
+
+def test_a_wrong_passphrase_changes_nothing(server: Server) -> None:
+    """Not even a recovery file."""
+    server.add()
+    before = {path.name: path.read_bytes() for path in server.plain.iterdir()}
+    write_secret(server.directory / "wrong", "wrong\n")
+    key = f"--passfile={server.directory / 'wrong'}"
+    rescue("rotate", key, "--yes", server.plain, status=ExitCode.PASSPHRASE_WRONG)
+    assert {path.name: path.read_bytes() for path in server.plain.iterdir()} == before
+
+
+@pytest.mark.parametrize("way", ["passphrase", "key file"])
+def test_killed_at_every_write(way: str, server: Server, kill_shim: Path) -> None:
+    """At any moment, what opens the server's config or is its key can be recovered.
+
+    The earlier epoch is sealed as long as anything else could be what opens it, and
+    running it again ends well.
+    """
+    keyfile = server.home / "keyfile"
+    server.add()
+    before = {path.name: path.read_bytes() for path in server.plain.glob(".gocr*")}
+    words = [server.passphrase]
+    if way == "key file":
+        words = [f"--masterkey={keyfile}", "--no-passphrase"]
+        words += [f"--masterkey-file={keyfile}"]
+
+    def prepare() -> None:
+        for path in server.plain.glob(".gocryptfs.reverse.conf*"):
+            path.unlink()
+        for name, content in before.items():
+            (server.plain / name).write_bytes(content)
+        for path in server.home.glob("keyfile*"):
+            path.unlink()
+        write_secret(keyfile, KEY.hex() + "\n")
+
+    ada = person("ada").key
+    arguments = ["rotate", "--yes", *words, server.plain]
+    seen = set()
+    for end in killed_at_every_write(kill_shim, arguments, prepare):
+        files = RecoveryFiles(str(server.config))
+        sealed = set()
+        for path in files.all_sealed():
+            text = open_text(path, ada)
+            assert text is not None
+            sealed.add(text.master_key)
+        now = (
+            opened_by(server.config, PASSPHRASE)
+            if way == "passphrase"
+            else parse_master_key(keyfile.read_text())
+        )
+        assert now in sealed
+        assert KEY in sealed
+        seen.add(now == KEY)
+        if end.was_killed and end.at % 6 == 0:
+            # Again, from what is left: nothing that was sealed is lost.
+            rescue(*arguments)
+            again = {open_text(path, ada) for path in files.all_sealed()}
+            assert {KEY, now} <= {text.master_key for text in again if text}
+            ended = [epoch.until is not None for epoch in files.register().epochs]
+            assert ended == [True] * (len(ended) - 1) + [False]
+    assert seen == {True, False}
+    leftovers = [path.name for path in server.plain.glob("*.tmp")]
+    assert leftovers == []
