@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from revcrypt.cli import configs, options
+from revcrypt.cli import configs, memory, options
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.errors import (
     ConfigInvalidError,
@@ -101,7 +101,7 @@ def open_backup(arguments: argparse.Namespace) -> Backup:
     key = settle(source, config, key, sample, lenient=arguments.lenient)
     features = key.features
     strict = features.cipher is Cipher.AES_SIV and not arguments.lenient
-    return Backup(
+    backup = Backup(
         path,
         source,
         Volume.open(key.master_key, features),
@@ -109,6 +109,8 @@ def open_backup(arguments: argparse.Namespace) -> Backup:
         sample.is_in_place() if strict else False,
         _contradiction(key, declared),
     )
+    memory.lock()
+    return backup
 
 
 def _contradiction(key: Key, declared: Features) -> Finding | None:

@@ -15,6 +15,7 @@ from revcrypt.cli import (
     check_config,
     decrypt_file,
     digests,
+    drill,
     find,
     forward,
     gocryptfs,
@@ -22,6 +23,7 @@ from revcrypt.cli import (
     init,
     logs,
     ls,
+    memory,
     mount,
     output,
     paper,
@@ -54,6 +56,7 @@ SUBCOMMANDS: Sequence[Subcommand] = (
     path,
     info,
     paper,
+    drill,
     passwd,
     recovery,
     rotate,
@@ -90,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     _open_standard_fds()
+    memory.protect()
     # A path is shown as it is, or escaped where the terminal cannot show it.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

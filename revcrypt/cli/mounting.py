@@ -11,6 +11,7 @@ from revcrypt.cli import (
     configs,
     filters,
     logs,
+    memory,
     mountpoint,
     options,
     recovery_files,
@@ -191,6 +192,8 @@ def _serve(
         if not isinstance(forked, background.Child):
             return forked
         child = forked
+    # Only now: locks are not for what is forked.
+    memory.lock()
 
     path = request.mountpoint
     descriptor = mountpoint.descriptor(path)

@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from revcrypt.cli import configs, filters, mounting, options, views
+from revcrypt.cli import configs, filters, memory, mounting, options, views
 from revcrypt.cli.configs import ConfigPath
 from revcrypt.cli.mounting import Request
 from revcrypt.errors import ExitCode
@@ -87,4 +87,6 @@ def open_view(arguments: argparse.Namespace) -> ReverseView:
 def open_volume(arguments: argparse.Namespace, config: ConfigPath) -> Volume:
     """Return what encrypts a reverse view; may ask for a passphrase."""
     key = options.open_key(arguments, config, flags(arguments))
-    return Volume.open(key.master_key, key.features)
+    volume = Volume.open(key.master_key, key.features)
+    memory.lock()
+    return volume

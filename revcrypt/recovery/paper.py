@@ -6,9 +6,9 @@
 
 A line has its number, eight digits of the key (a group of gocryptfs's notation) and four
 digits of check: CRC-16/XMODEM of the number as one byte and the four bytes of the key. It
-finds every error within four digits that follow each other, so each wrong or missing digit
-and each exchange of neighbours is found, in its line. What looks alike and is no digit
-(the letters O, l and I) is taken for the digit that it looks like.
+finds every error within four digits that follow each other, so each wrong or missing
+digit and each exchange of neighbours is found, in its line. What looks alike and is no
+digit (the letters O, l and I) is taken for the digit that it looks like.
 """
 
 import re

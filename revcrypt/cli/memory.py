@@ -1,0 +1,41 @@
+"""Keeping what is in memory from files and from other processes.
+
+Python copies secrets where it likes, and cannot wipe what it has copied. So the whole
+process is protected: no core dumps, nobody but root may look into it (prctl(2),
+PR_SET_DUMPABLE), and, where that is allowed, keys are not swapped (mlockall(2)).
+"""
+
+import ctypes
+import logging
+import os
+import resource
+
+_PR_SET_DUMPABLE = 4
+_MCL_CURRENT = 1
+
+log = logging.getLogger(__name__)
+
+
+def protect() -> None:
+    """Forbid core dumps and other users' looks; for what is forked from us, too."""
+    # Where a program takes the dumps (core_pattern), the limit alone changes nothing.
+    _libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # It cannot fail: we only take something from ourselves. A seccomp filter still may.
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except OSError as error:
+        log.debug("core dumps have their limit: %s", error.strerror)
+
+
+def lock() -> None:
+    """Keep all memory that we have now, and so the keys in it, from the swap space.
+
+    What comes later, such as a million inodes, is not locked. Nor is anything for users
+    who may not lock that much (RLIMIT_MEMLOCK).
+    """
+    if _libc().mlockall(_MCL_CURRENT):
+        log.debug("keys may be swapped: %s", os.strerror(ctypes.get_errno()))
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
