@@ -49,6 +49,10 @@ class Key(NamedTuple):
     is_proven: bool
     others: "tuple[Key, ...]" = ()
 
+    def __repr__(self) -> str:
+        """Show everything but the key."""
+        return f"Key({self.features}, is_proven={self.is_proven})"
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigPath:

@@ -1,6 +1,6 @@
 """The sheet of paper that opens a backup: as text for a terminal or lpr, and as HTML."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 import segno
@@ -31,7 +31,7 @@ class Sheet:
     *config_checksum* is the SHA-256 of the config, in hex digits.
     """
 
-    master_key: bytes
+    master_key: bytes = field(repr=False)
     features: Features
     name: str
     """What the backup is called, for people: usually a directory and a host."""

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from revcrypt.cli.configs import Key
 from revcrypt.cli.main import main
+from revcrypt.errors import ExitCode
+from revcrypt.format.config import Features
+from revcrypt.format.volume import Volume
 from tests.cli.rescuing import Case, attempt
 from tests.mount.people import person, read
 from tests.support import (
@@ -169,6 +173,21 @@ def test_nothing_is_told(mounts: Mounts, tmp_path: Path) -> None:
     other.wait()
     [core] = place.iterdir()
     assert told(core)
+
+
+def test_nothing_in_tracebacks(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug of ours that has the key at hand does not show it."""
+
+    def broken(key: bytes, features: Features) -> None:
+        raise ValueError(str(Key(key, features, is_proven=True)))
+
+    monkeypatch.setattr(Volume, "open", broken)
+    status, said = attempt("ls", case.passphrase, case.copy)
+    assert status == ExitCode.OTHER
+    assert "this is a bug in revcrypt" in said.stderr
+    assert "ValueError: Key(Features(" in said.stderr
+    for secret in (PASSPHRASE, KEY.hex(), repr(KEY)[2:-1]):
+        assert secret not in said.stderr
 
 
 def unlimited() -> None:
