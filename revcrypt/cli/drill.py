@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     plaindir = arguments.plaindir
     options.check_directory(plaindir)
     config_path = configs.reverse_config_path(plaindir, arguments.config)
-    data, config = configs.read_whole(config_path)
+    data, config = configs.read_whole(config_path, reverse.flags(arguments))
     master_key, ways = _ways(arguments, config_path, config)
     seed = random.randbelow(1 << 32) if arguments.seed is None else arguments.seed
     began = datetime.now().astimezone()

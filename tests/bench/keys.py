@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tests.bench.mounts import execute, mounted
-from tests.support import PASSPHRASE, REVCRYPT
+from tests.support import PASSPHRASE, REVCRYPT, write_secret
 
 
 class Keys:
@@ -16,7 +16,7 @@ class Keys:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.passfile = directory / "passfile"
-        self.passfile.write_text(PASSPHRASE + "\n")
+        write_secret(self.passfile, PASSPHRASE + "\n")
 
     @cached_property
     def encrypted_names(self) -> Path:
