@@ -13,7 +13,18 @@ from hashlib import sha256
 from tempfile import TemporaryDirectory
 
 from revcrypt import __version__
-from revcrypt.cli import configs, filters, memory, options, output, proven, reverse, views
+from revcrypt.cli import (
+    configs,
+    filters,
+    memory,
+    options,
+    output,
+    proven,
+    recovery_files,
+    recovery_keys,
+    reverse,
+    views,
+)
 from revcrypt.cli.configs import ConfigPath
 from revcrypt.cli.secrets import read_master_key
 from revcrypt.cli.sizes import human
@@ -69,10 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "if there is no passphrase, --proof has to prove it",
     )
     parser.add_argument(
-        "--proof",
-        metavar="CIPHERDIR",
-        help="a mounted view, or any copy of it, which the master key must open",
+        "--recovery-key",
+        metavar="PEM",
+        help="try the recovery file that the view shows, too, with this private key",
     )
+    recovery_keys.add_proof(parser)
     parser.add_argument(
         "--sample",
         metavar="N",
@@ -149,7 +161,8 @@ def _ways(
     source = options.passphrase_source(arguments)
     proven_key: bytes | None = None
     ways: list[Way] = []
-    if source.is_named or arguments.masterkey is None:
+    private_key = arguments.recovery_key
+    if source.is_named or (arguments.masterkey is None and private_key is None):
         secret = source.read(new=False)
         proven_key = configs.open_with(config, secret)
 
@@ -166,6 +179,17 @@ def _ways(
             proven.prove(master_key, config.features, arguments.proof)
             proven_key = master_key
         ways.append(Way("master key", lambda _: master_key))
+    if private_key is not None:
+
+        def by_recovery_key(directory: str) -> bytes:
+            """Open the recovery file as a backup has it."""
+            shown = configs.forward_config_path(directory, None)
+            return recovery_files.open_key(private_key, shown, None).master_key
+
+        if proven_key is None:
+            proven_key = recovery_files.open_key(private_key, path, None).master_key
+            proven.prove(proven_key, config.features, arguments.proof)
+        ways.append(Way("recovery key", by_recovery_key))
     assert proven_key is not None
     return proven_key, ways
 

@@ -6,7 +6,7 @@ then opened as a backup. Plaintext is compared in memory and written nowhere.
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from errno import EDQUOT, ENOSPC, ENOTSUP, EROFS
 from random import Random
@@ -14,7 +14,6 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from revcrypt.errors import DataError, StaleNodeError
 from revcrypt.format.names import (
-    CONFIG_NAME,
     DIR_IV_NAME,
     NAME_FILE_SUFFIX,
     EntryKind,
@@ -89,6 +88,8 @@ def _walk(view: ReverseView) -> Iterator[tuple[Node, int, int]]:
                 continue
             try:
                 node, attrs = view.child(directory, child)
+                if isinstance(node, VirtualNode):
+                    continue
                 status = view.source.stat(node)
             except (OSError, DataError):
                 continue
@@ -116,9 +117,10 @@ class Drill:
 
     def seal(self, sample: list[Node]) -> None:
         """Write it, with what it takes to open it; raises `OSError` if that fails."""
-        with suppress(FileNotFoundError):
-            self._write_virtual(self._view.root, CONFIG_NAME)
-        self._write_virtual(self._view.root, DIR_IV_NAME)
+        # The config is among them, and what else opens it.
+        for child in self._view.entries(self._view.root):
+            if not child.shown_name.endswith(NAME_FILE_SUFFIX):
+                self._write_virtual(self._view.root, child.shown_name)
         for node in sample:
             try:
                 status = self._view.source.stat(node)

@@ -8,6 +8,7 @@ import pytest
 from revcrypt.errors import ExitCode
 from revcrypt.format.keys import fingerprint
 from revcrypt.rescue import drill
+from tests.certificates import NAMES, person
 from tests.cli.refusals import checked
 from tests.cli.rescuing import (
     CONFIG,
@@ -173,3 +174,22 @@ def test_a_file_that_changes(typical: Case, monkeypatch: pytest.MonkeyPatch) -> 
     said = rescue("drill", typical.passphrase, typical.plain)
     assert numbers(said)["changed meanwhile"] == "1"
     assert CONFIG.encode() not in said.stdout
+
+
+def test_the_recovery_key(typical: Case) -> None:
+    """The recovery file that the view shows is opened with the private key."""
+    name = NAMES[0]
+    person(name).write(typical.directory)
+    private = f"--recovery-key={typical.directory}/{name}.key.pem"
+    words = ("drill", typical.passphrase, private, typical.plain)
+    said = rescue(*words, status=ExitCode.FINDINGS)
+    assert b"opened with the recovery key" in said.stdout
+    certificate = f"{typical.directory}/{name}.crt.pem"
+    config = f"--config={typical.plain}"
+    rescue("recovery", "add", typical.passphrase, config, certificate)
+    said = rescue(*words)
+    assert numbers(said)["verdict"] == "PASSED"
+    assert b"opened with the recovery key" in said.stdout
+    typical.pull()
+    said = rescue("drill", private, f"--proof={typical.copy}", typical.plain)
+    assert numbers(said)["verdict"] == "PASSED"
