@@ -125,3 +125,49 @@ def test_the_whole_story(tmp_path: Path) -> None:
     listed = out.split("data.conf.recovery.p7m is opened by")[-1]
     assert "CN=recovery of Grace" in listed.split("epoch-1")[0]
     assert "CN=recovery of Ada" not in listed.split("epoch-1")[0]
+
+
+def test_paper_and_passphrases(tmp_path: Path) -> None:
+    """Printed, rehearsed, restored from the lines, and two new passphrases."""
+    out = in_own_root(
+        tmp_path,
+        r"""
+        umask 077
+        mkdir -p /srv/data /backup /run/view
+        echo letter > /srv/data/letter
+        echo long passphrase > /etc/revcrypt/data.pass
+        echo another passphrase > /etc/revcrypt/new.pass
+        revcrypt init -q --scrypt-n 10 --config /etc/revcrypt/data.conf \
+            --passfile /etc/revcrypt/data.pass /srv/data
+        """
+        + pull("/backup/data")
+        + used("paper")
+        + "sed -n '/class=\"key\"/,/pre>/ s/.*\\([1-8]: [0-9a-f ]*\\).*/\\1/p' "
+        "/dev/shm/key.html > /home/lines; rm /dev/shm/key.html; wc -l < /home/lines\n"
+        + used("drill").rstrip()
+        + " < /home/lines\n"
+        + used("from paper").rstrip()
+        + " < /home/lines\n"
+        + "diff -r /srv/data /srv/from-paper && echo restored\n"
+        + used("passwd")
+        + opens("/etc/revcrypt/new.pass")
+        + used("forgotten").rstrip()
+        + " < /home/lines\n"
+        + opens("/etc/revcrypt/data.pass"),
+    )
+    lines = out.splitlines()
+    for line in (
+        "8",
+        "verdict: PASSED",
+        "restored",
+        "new.pass opens letter",
+        "data.pass opens letter",
+    ):
+        assert line in lines
+    assert "opened with the master key" in out
+
+
+def opens(passfile: str) -> str:
+    """Return what shows that a passphrase opens the config of the server."""
+    words = f"--passfile {passfile} --config /etc/revcrypt/data.conf /backup/data"
+    return f"revcrypt ls {words} | sed 's/^/{os.path.basename(passfile)} opens /'\n"
