@@ -227,7 +227,7 @@ def _print(
         lines += ["", f"could not be read, so no backup has it: {len(drill.unreadable)}"]
         lines += [f"    {line}" for line in drill.unreadable[:_MOST_SHOWN]]
     if not drill.has_xattrs:
-        lines += ["", "TMPDIR holds no extended attributes, so none were compared."]
+        lines += ["", "TMPDIR cannot hold the extended attributes; none were compared."]
     lines += ["", f"verdict: {'PASSED' if is_good else 'FAILED'}"]
     for line in lines:
         output.write_line(line)

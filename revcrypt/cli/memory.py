@@ -9,6 +9,7 @@ import ctypes
 import logging
 import os
 import resource
+from contextlib import suppress
 
 _PR_SET_DUMPABLE = 4
 _MCL_CURRENT = 1
@@ -20,11 +21,9 @@ def protect() -> None:
     """Forbid core dumps and other users' looks; for what is forked from us, too."""
     # Where a program takes the dumps (core_pattern), the limit alone changes nothing.
     _libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    # It cannot fail: we only take something from ourselves. A seccomp filter still may.
-    try:
+    # A service may be forbidden to set limits at all, which Python calls a bad value.
+    with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except OSError as error:
-        log.debug("core dumps have their limit: %s", error.strerror)
 
 
 def lock() -> None:

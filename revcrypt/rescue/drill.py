@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from errno import EDQUOT, ENOSPC, ENOTSUP, EROFS
+from errno import E2BIG, EDQUOT, ENOSPC, ENOTSUP, EROFS
 from random import Random
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
@@ -111,7 +111,7 @@ class Drill:
         self._written: set[bytes] = set()
         self._sealed: list[tuple[Node, os.stat_result]] = []
         self.has_xattrs = True
-        """Whether *directory* can hold extended attributes."""
+        """Whether *directory* holds extended attributes; else none are compared."""
         self.unreadable: list[str] = []
         """What no backup has, as it cannot be read, and why."""
 
@@ -187,7 +187,7 @@ class Drill:
                 value = self._view.get_xattr(node, name)
                 os.setxattr(target, name, value, follow_symlinks=False)
             except OSError as error:
-                if error.errno != ENOTSUP:
+                if error.errno not in (ENOTSUP, ENOSPC, E2BIG):
                     raise
                 self.has_xattrs = False
 

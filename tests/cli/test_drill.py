@@ -41,6 +41,7 @@ def filled(tmp_path: Path, features: str) -> Case:
     case = Case(tmp_path, ALL_FEATURES[features])
     (case.plain / "dir" / LONG).mkdir(parents=True)
     (case.plain / "dir" / LONG / "big").write_bytes(os.urandom(1_100_000))
+    os.link(case.plain / "dir" / LONG / "big", case.plain / "again")
     (case.plain / "empty").touch()
     (case.plain / "dir" / "link").symlink_to("../empty")
     os.setxattr(case.plain / "empty", "user.note", b"a note")
@@ -66,7 +67,7 @@ def test_all_is_well(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert said.stderr == ""
     page = numbers(said)
     assert page["verdict"] == "PASSED"
-    assert page["files compared"].startswith("2, 1.0 MiB (1100000 bytes)")
+    assert page["files compared"].startswith("3, 2.1 MiB (2200000 bytes)")
     assert page["links and directories"] == "3"
     assert page["extended attributes"] == "1"
     assert page["differences"] == page["changed meanwhile"] == "0"
@@ -101,7 +102,7 @@ def test_a_wrong_master_key(typical: Case) -> None:
     page = numbers(said)
     assert page["verdict"] == "FAILED"
     assert page["files compared"].startswith("0")
-    assert int(page["differences"]) == 5
+    assert int(page["differences"]) == 6
 
 
 def test_the_master_key_alone(typical: Case) -> None:
@@ -159,7 +160,7 @@ def test_a_damaged_copy_is_found(typical: Case, monkeypatch: pytest.MonkeyPatch)
     words = ("drill", typical.passphrase, typical.plain)
     said = rescue(*words, status=ExitCode.FINDINGS)
     assert b"/big: " in said.stdout
-    assert numbers(said)["differences"] == "1"
+    assert numbers(said)["differences"] == "2"
 
 
 def test_a_file_that_changes(typical: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +173,7 @@ def test_a_file_that_changes(typical: Case, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(drill.Drill, "seal", changing)
     said = rescue("drill", typical.passphrase, typical.plain)
-    assert numbers(said)["changed meanwhile"] == "1"
+    assert numbers(said)["changed meanwhile"] == "2"
     assert CONFIG.encode() not in said.stdout
 
 
