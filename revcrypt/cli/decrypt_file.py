@@ -6,10 +6,10 @@ import os
 from revcrypt.cli import backups, cat, configs, options
 from revcrypt.cli.configs import ConfigPath
 from revcrypt.cli.findings import Findings
+from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.errors import ExitCode, SourceError
 from revcrypt.format.config import Features
 from revcrypt.format.content import Cipher
-from revcrypt.format.names import CONFIG_NAME
 from revcrypt.format.volume import Volume
 from revcrypt.rescue.content import Problem, Reader
 from revcrypt.view.detect import sample_of_file
@@ -81,8 +81,9 @@ def _config(arguments: argparse.Namespace) -> ConfigPath:
     """Return the config: the one that is named, or the nearest one above the file."""
     directory = beside = os.path.dirname(os.path.realpath(arguments.file))
     while arguments.config is None:
-        if os.path.exists(os.path.join(directory, os.fsdecode(CONFIG_NAME))):
-            return configs.forward_config_path(directory, None)
+        config = configs.forward_config_path(directory, None)
+        if os.path.exists(config.path) or RecoveryFiles.of(config).all_sealed():
+            return config
         if directory == "/":
             break
         directory = os.path.dirname(directory)

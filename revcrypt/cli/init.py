@@ -155,6 +155,11 @@ def initialise(request: Request) -> ExitCode:
             f"there is a recovery file already: {files.all_sealed()[0]}",
             hint="it opens existing backups; move it away only if none exist",
         )
+    if request.master_key_file is not None and os.path.lexists(request.master_key_file):
+        raise ConfigExistsError(
+            f"there is a file already: {request.master_key_file}",
+            hint="it may hold the key of another backup; name a new file",
+        )
     key = Key(os.urandom(keys.MASTER_KEY_SIZE), request.features, is_proven=True)
     passphrase = None if request.no_passphrase else request.passphrase.read(new=True)
     config = make_config(key, passphrase, scrypt_n(request.scrypt_log_n))

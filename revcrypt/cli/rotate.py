@@ -8,10 +8,12 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from stat import S_ISREG
+
+from cryptography.x509 import Certificate
 
 from revcrypt.cli import (
     configs,
@@ -28,7 +30,7 @@ from revcrypt.cli import (
 )
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.recovery_files import RecoveryFiles
-from revcrypt.cli.secrets import PassphraseSource
+from revcrypt.cli.secrets import PassphraseSource, read_master_key
 from revcrypt.cli.sizes import human
 from revcrypt.errors import (
     ConfigUnwritableError,
@@ -104,8 +106,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     )
     init.check_no_passphrase(new, has_certificates=bool(recipients))
     _check_unmounted(arguments.plaindir)
-    _announce(arguments, path, config)
+    _announce(arguments, path, config, recipients)
     key, passphrase = _open(arguments, path, config, register, new)
+    _check_key_file(new.master_key_file, key)
     _rotate(_Rotation(path, config, files, register, key), passphrase, new)
     for file in options.secret_files(arguments):
         if file not in (*arguments.passfile, new.master_key_file):
@@ -124,7 +127,23 @@ def _check_unmounted(plaindir: str) -> None:
             )
 
 
-def _announce(arguments: argparse.Namespace, path: ConfigPath, config: Config) -> None:
+def _check_key_file(path: str | None, key: Key) -> None:
+    """Raise `UsageError` if a file would be lost that is not the old key's."""
+    if path is None or not os.path.lexists(path):
+        return
+    if read_master_key(path) != key.master_key:
+        raise UsageError(
+            f"{path} holds another master key than the one of the epoch that ends",
+            hint="name a new file, or the one that holds that key now",
+        )
+
+
+def _announce(
+    arguments: argparse.Namespace,
+    path: ConfigPath,
+    config: Config,
+    recipients: Sequence[Certificate],
+) -> None:
     """Say what it means, and ask; raises `UsageError` if nobody agrees."""
     secrets = configs.secret_files(path, options.secret_files(arguments))
     left_out = filters.of_arguments(arguments)
@@ -144,6 +163,9 @@ def _announce(arguments: argparse.Namespace, path: ConfigPath, config: Config) -
         files,
         human(size),
     )
+    for certificate in recipients:
+        name = certificates.name(certificate)
+        log.info("sealed for %s, %s", name, certificates.fingerprint(certificate))
     if arguments.yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
@@ -216,10 +238,9 @@ def _rotate(rotation: _Rotation, passphrase: bytes | None, new: _Secrets) -> Non
 
     for other in passwd.others(files.path, rotation.config.encrypted_key):
         log.warning("%s still opens epoch %d; remove it", other, ending.number)
+    if recipients:
+        log.info("only the recovery keys open epoch %d, by %s", ending.number, archive)
     log.info("epoch %d has begun; mount the view again", begun.number)
-    for certificate in recipients:
-        name = certificates.name(certificate)
-        log.info("%s is opened by the private key of %s", archive, name)
 
 
 def _write_config(path: str, data: bytes) -> None:

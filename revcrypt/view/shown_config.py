@@ -6,6 +6,7 @@ A backup without its config, or its recovery files, may be impossible to restore
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from errno import EINVAL
 
 from revcrypt.errors import UserError
@@ -52,7 +53,10 @@ class ShownConfig:
 
     def names(self) -> Sequence[bytes]:
         """Return the names in the root of the view, the config's first."""
-        beside = os.listdir(b"/proc/self/fd/%d" % self._dir_fd)
+        beside: list[bytes] = []
+        with suppress(OSError):
+            # Then there are those that are known.
+            beside = os.listdir(b"/proc/self/fd/%d" % self._dir_fd)
         suffixes = {config_suffix(name, self._name) for name in beside}
         found = {suffix for suffix in suffixes if suffix and self._find(suffix)}
         return [CONFIG_NAME + suffix for suffix in sorted(found | self._files.keys())]

@@ -120,6 +120,17 @@ def test_refused(
     assert names(plain) == set()
 
 
+def test_a_key_file_is_not_replaced(plain: Path, ada: tuple[Path, Path]) -> None:
+    """It may be that of another backup."""
+    keyfile = plain.parent / "keyfile"
+    write_secret(keyfile, "mine")
+    words = ["--no-passphrase", f"--recovery={ada[0]}", f"--masterkey-file={keyfile}"]
+    said = rescue("init", CHEAP, *words, plain, status=ExitCode.CONFIG_EXISTS).stderr
+    assert "there is a file already" in said
+    assert keyfile.read_text() == "mine"
+    assert names(plain) == set()
+
+
 def test_killed_at_every_write(
     plain: Path, ada: tuple[Path, Path], kill_shim: Path
 ) -> None:

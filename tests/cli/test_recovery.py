@@ -94,6 +94,7 @@ def test_every_command(case: Case) -> None:
     [path] = rescue("path", "encrypt", key, copy, "letter").lines
     assert copy / os.fsdecode(path) == letter
     (copy / CONFIG).unlink()
+    assert rescue("decrypt-file", key, letter).stdout == b"dear all\n"
     passphrase = case.passphrase
     rescue("recover-config", "--scrypt-n=10", key, passphrase, copy)
     assert rescue("ls", passphrase, copy).lines == [b"below", b"letter"]

@@ -257,6 +257,18 @@ def test_a_wrong_passphrase_changes_nothing(server: Server) -> None:
     assert {path.name: path.read_bytes() for path in server.plain.iterdir()} == before
 
 
+def test_a_key_file_of_something_else_is_kept(server: Server) -> None:
+    """A new key goes into a new file, or the one of the old key."""
+    server.add()
+    other = server.home / "other"
+    write_secret(other, "00" * 32)
+    words = [f"--masterkey-file={other}", "--no-passphrase"]
+    said = server.rotate(*words, status=ExitCode.USAGE)
+    assert "holds another master key" in said
+    assert other.read_text() == "00" * 32
+    assert opened_by(server.config, PASSPHRASE) == KEY
+
+
 @pytest.mark.parametrize("way", ["passphrase", "key file"])
 def test_killed_at_every_write(way: str, server: Server, kill_shim: Path) -> None:
     """At any moment, what opens the server's config or is its key can be recovered.
