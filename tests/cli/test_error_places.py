@@ -156,7 +156,7 @@ def test_no_fusermount(public: Path) -> None:
         ("init --long-name-max=256 MOUNTPOINT", "256"),
         ("init --long-name-max=many MOUNTPOINT", "many"),
         ("forward --cipher=des CIPHER MOUNTPOINT", "des"),
-        ("frobnicate", "CIPHERDIR MOUNTPOINT"),
+        ("xyzzy", "CIPHERDIR MOUNTPOINT"),
     ],
 )
 def test_usage(
