@@ -122,7 +122,7 @@ def seal(
         features=key.features,
         epoch=epoch,
         date=today(),
-        config_checksum=sha256(config_data).hexdigest() if config_data else "",
+        config_checksum=sha256(config_data).hexdigest(),
     )
     return envelope.seal(text.pack(), recipients)
 

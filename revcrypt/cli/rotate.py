@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     options.set_level(arguments)
     options.check_directory(arguments.plaindir)
     path = configs.reverse_config_path(arguments.plaindir, arguments.config)
-    _, config = configs.read_whole(path)
+    data, config = configs.read_whole(path)
     files = RecoveryFiles.of(path)
     register = files.register()
     recipients = files.recipients(register)
@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     _announce(arguments, path, config, recipients)
     key, passphrase = _open(arguments, path, config, register, new)
     _check_key_file(new.master_key_file, key)
-    _rotate(_Rotation(path, config, files, register, key), passphrase, new)
+    _rotate(_Rotation(config, data, files, register, key), passphrase, new)
     for file in options.secret_files(arguments):
         if file not in (*arguments.passfile, new.master_key_file):
             log.warning("%s opens the earlier epoch; remove it from here", file)
@@ -196,8 +196,8 @@ def _open(
 
 @dataclass(frozen=True, slots=True)
 class _Rotation:
-    path: ConfigPath
     config: Config
+    config_data: bytes
     files: RecoveryFiles
     register: Register
     key: Key
@@ -220,7 +220,7 @@ def _rotate(rotation: _Rotation, passphrase: bytes | None, new: _Secrets) -> Non
     archive = files.archive(ending.number, date)
     if recipients:
         sealed = recovery_files.seal(
-            key, recipients, epoch=ending.number, config_data=b""
+            key, recipients, epoch=ending.number, config_data=rotation.config_data
         )
         files.write_sealed(sealed, archive)
         sealed = recovery_files.seal(

@@ -31,7 +31,7 @@ class RecoveryText:
     """What opens one epoch of a backup.
 
     *date* is when it was sealed, as ISO 8601 has it, and *config_checksum* the SHA-256 of
-    the config at that time, in hex digits, or empty if there was none.
+    the config at that time, in hex digits.
     """
 
     master_key: bytes
@@ -58,7 +58,7 @@ flags: {flags}
 long name max: {features.long_name_max}
 epoch: {self.epoch}
 sealed on: {self.date}
-config sha256: {self.config_checksum or "none"}
+config sha256: {self.config_checksum}
 
 With revcrypt, which asks for the master key:
     revcrypt restore --masterkey - CIPHERDIR DESTINATION
@@ -83,7 +83,6 @@ With gocryptfs, which waits for the master key on its standard input:
             )
         fields = dict(_FIELD.findall(text))
         try:
-            checksum = fields["config sha256"]
             return cls(
                 master_key=parse_master_key(fields["master key"]),
                 features=features_of(
@@ -92,7 +91,7 @@ With gocryptfs, which waits for the master key on its standard input:
                 ),
                 epoch=int(fields["epoch"]),
                 date=fields["sealed on"],
-                config_checksum="" if checksum == "none" else checksum,
+                config_checksum=fields["config sha256"],
             )
         except (KeyError, ValueError, MasterKeyError, ConfigInvalidError) as error:
             raise RecoveryError(f"the recovery text is incomplete: {error}") from None

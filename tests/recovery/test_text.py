@@ -41,12 +41,6 @@ def test_round_trip(options: str) -> None:
     assert f"gocryptfs {options} CIPHERDIR MOUNTPOINT\n" in text.pack().decode()
 
 
-def test_without_a_config() -> None:
-    """A text that was sealed before there was a config says so."""
-    text = replace(TEXT, config_checksum="")
-    assert RecoveryText.parse(text.pack()) == text
-
-
 def test_people_can_read_it() -> None:
     """The key is in the notation of gocryptfs, and names are words."""
     lines = TEXT.pack().decode().splitlines()
