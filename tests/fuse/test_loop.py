@@ -1,6 +1,7 @@
 """The request loop: at once if something waits, in turn if nothing does."""
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from revcrypt.fuse import loop
-from revcrypt.fuse.loop import BURST, SPIN, EagerTrio
+from revcrypt.fuse.loop import BURST, NAP_MS, RESPITE, EagerTrio
 
 
 @pytest.fixture
@@ -180,44 +181,73 @@ async def test_idle_moments_are_used(eager: EagerTrio, pipe: tuple[int, int]) ->
     assert len(looks) == 3
 
 
+A_SPIN = 2**-12
+SHORT = A_SPIN / 8
+
+
+class Moments:
+    """Polls that take *seconds* each, and find something after *count* of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, eager: EagerTrio) -> None:
+        self.now, self.seconds, self.count = 0.0, SHORT, 0
+        self.polls: list[int] = []
+        monkeypatch.setattr(loop, "monotonic", lambda: self.now)
+        monkeypatch.setattr(eager, "_poll", self)
+        if eager._spin:
+            monkeypatch.setattr(eager, "_spin", A_SPIN)
+
+    def poll(self, timeout: int) -> list[tuple[int, int]]:
+        self.polls.append(timeout)
+        self.now += timeout / 1000 or self.seconds
+        return [(0, select.POLLIN)] if len(self.polls) > self.count else []
+
+    def look(self, eager: EagerTrio, *, count: int, seconds: float) -> list[int]:
+        """Return the timeouts of the polls until a request comes."""
+        self.polls.clear()
+        self.count, self.seconds = count, seconds
+        eager._look(NAP_MS)
+        return self.polls
+
+
+@pytest.fixture
+def moments(monkeypatch: pytest.MonkeyPatch, eager: EagerTrio) -> Moments:
+    return Moments(monkeypatch, eager)
+
+
+async def test_a_quick_client_is_waited_for_awake(
+    eager: EagerTrio, moments: Moments
+) -> None:
+    assert moments.look(eager, count=6, seconds=SHORT) == [0] * 7
+    assert moments.look(eager, count=50, seconds=SHORT) == [0] * 8 + [NAP_MS]
+
+
+async def test_a_slow_client_costs_no_time(eager: EagerTrio, moments: Moments) -> None:
+    """Where the last request was long in coming, the next is waited for asleep."""
+    moments.look(eager, count=50, seconds=SHORT)
+    assert moments.look(eager, count=50, seconds=SHORT) == [0, NAP_MS]
+    assert moments.look(eager, count=0, seconds=SHORT) == [0]
+    assert moments.look(eager, count=6, seconds=SHORT) == [0] * 7, "it is quick again"
+
+
+async def test_who_needs_the_processor_gets_it(
+    eager: EagerTrio, moments: Moments
+) -> None:
+    """If a look has taken long, another program was at work in between."""
+    assert moments.look(eager, count=0, seconds=10 * A_SPIN) == [0]
+    for _ in range(3):
+        assert moments.look(eager, count=6, seconds=SHORT) == [0, NAP_MS]
+        moments.look(eager, count=0, seconds=SHORT)
+    moments.now += RESPITE
+    assert moments.look(eager, count=6, seconds=SHORT) == [0] * 7
+
+
 async def test_work_for_idle_moments_is_finished(
-    eager: EagerTrio, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    eager: EagerTrio, moments: Moments
 ) -> None:
     """It goes on for longer than we would look for requests without any."""
-    looks: list[float] = []
-    now = iter(range(1000))
-    monkeypatch.setattr(loop, "monotonic", lambda: float(next(now)))
-
-    def idle() -> bool:
-        looks.append(True)
-        return len(looks) < 10
-
-    eager.idle = idle
-    assert eager._look(1) == []
-    assert len(looks) == 10
-
-
-async def test_a_slow_client_costs_no_time(
-    eager: EagerTrio, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the last request was long in coming, the next is waited for asleep."""
-    read_fd, write_fd = pipe
-    eager._poll.register(read_fd)
-    times: list[float] = []
-    monkeypatch.setattr(loop, "monotonic", lambda: times.append(0) or len(times) * SPIN)
-    assert eager._look(1) == []
-    assert len(times) > 2
-    times.clear()
-    os.write(write_fd, b"x")
-    assert eager._look(1)
-    assert len(times) == 2, "it was not looked for again and again"
-    monkeypatch.setattr(loop, "monotonic", lambda: times.append(0) or 0.0)
-    assert eager._look(1)
-    os.read(read_fd, 1)
-    monkeypatch.setattr(loop, "monotonic", lambda: times.append(0) or len(times) * SPIN)
-    times.clear()
-    assert eager._look(1) == []
-    assert len(times) > 2, "quick ones are looked for again"
+    looks = iter([True] * 50 + [False] * 50)
+    eager.idle = lambda: next(looks)
+    assert moments.look(eager, count=100, seconds=SHORT) == [0] * 58 + [NAP_MS]
 
 
 async def test_a_single_processor_is_the_client_s(
@@ -227,7 +257,8 @@ async def test_a_single_processor_is_the_client_s(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     eager = EagerTrio(mountinfo[0].fileno(), lambda: None)
     eager.idle = lambda: pytest.fail("this is the client's time")
-    assert eager._look(1) == []
+    moments = Moments(monkeypatch, eager)
+    assert moments.look(eager, count=6, seconds=SHORT) == [NAP_MS]
 
 
 async def test_everything_else_is_trio_s(eager: EagerTrio) -> None:
