@@ -5,6 +5,7 @@ source, so that it is the same after every remount, whichever object was touched
 Nothing in this module does I/O.
 """
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import statvfs_result
@@ -18,6 +19,8 @@ ROOT_INODE = 1
 """The number under which FUSE knows the root, whatever number it shows."""
 
 _HASHED = 1 << 62
+_FEW = 10_000
+"""Nodes among which garbage is found in no time."""
 _SHRINKS_AT = 8
 """How much of the table of nodes must be empty for it to be made smaller."""
 
@@ -347,4 +350,8 @@ class NodeTable:
             # A dict keeps room for all that it has ever had at once.
             self._nodes = dict(self._nodes)
             self._most = len(self._nodes)
+            if self._most < _FEW:
+                # It also empties the interpreter's lists of free objects, a few of which
+                # are enough to keep megabytes.
+                gc.collect()
         return node

@@ -1,5 +1,6 @@
 """The table of nodes: references are counted, and memory is given back."""
 
+import gc
 import sys
 
 import pytest
@@ -53,3 +54,18 @@ def test_room_is_given_back(table: NodeTable) -> None:
     assert sys.getsizeof(table._nodes) < large / 50
     assert table.forget(ROOT_INODE, 1) is None
     assert len(table) == 1
+
+
+def test_garbage_is_collected_when_little_is_left(
+    table: NodeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Free objects that the interpreter keeps would keep much more; but it takes time."""
+    left = []
+    monkeypatch.setattr(gc, "collect", lambda: left.append(len(table)))
+    for inode in range(2, 10 * MANY):
+        table.remember(make_node(table[ROOT_INODE], inode))
+    for inode in range(2, 10 * MANY):
+        table.forget(inode, 1)
+    assert left
+    assert max(left) < MANY
+    assert min(left) < 100
