@@ -10,7 +10,8 @@ from revcrypt.errors import SourceChangedError
 from revcrypt.format.content import Bytes
 from revcrypt.view.nodes import Attrs
 
-_ROOM = 1 << 17
+_ROOM = 1 << 18
+"""Bytes for what the kernel reads at once, 128 KiB, in whole blocks of either side."""
 _rooms = local()
 _QUIET_NS = 2_000_000_000
 """More than the coarsest timestamp of a Linux filesystem, FAT's two seconds."""
@@ -110,19 +111,19 @@ class SourceFile:
 
     def _pread(self, size: int, offset: int, nowait: bool) -> Bytes:
         """Read exactly *size* bytes of the source, to be used before the next call."""
+        buffer = _scratch(size)
         if nowait:
-            buffer = _scratch(size)
             # Part of it may be cached and part not, so that a short count says nothing.
             if _preadv_nowait(self._fd, buffer, offset) != size:
                 raise BlockingIOError
             return buffer
-        data = os.pread(self._fd, size, offset)
-        while len(data) < size:
-            more = os.pread(self._fd, size - len(data), offset + len(data))
-            if not more:
+        done = 0
+        while done < size:
+            count = os.preadv(self._fd, [buffer[done:]], offset + done)
+            if not count:
                 raise SourceChangedError("the file has become shorter while it was read")
-            data += more
-        return data
+            done += count
+        return buffer
 
 
 def _scratch(size: int) -> memoryview:
@@ -130,9 +131,11 @@ def _scratch(size: int) -> memoryview:
 
     New memory for each read costs the kernel more than reading does.
     """
+    if size > _ROOM:
+        return memoryview(bytearray(size))
     room: memoryview | None = getattr(_rooms, "room", None)
-    if room is None or len(room) < size:
-        room = _rooms.room = memoryview(bytearray(max(size, _ROOM)))
+    if room is None:
+        room = _rooms.room = memoryview(bytearray(_ROOM))
     return room[:size]
 
 
