@@ -207,8 +207,11 @@ def test_nowait_takes_all_or_nothing(
 ) -> None:
     """What is only partly cached, or unknown to be, counts as not cached."""
 
-    def preadv(fd: int, buffers: list[bytearray], offset: int, flags: int) -> int:
-        assert flags == os.RWF_NOWAIT
+    real = os.preadv
+
+    def preadv(fd: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
+        if flags != os.RWF_NOWAIT:
+            return real(fd, buffers, offset, flags)
         if count is None:
             raise OSError(EOPNOTSUPP, "not on this filesystem")
         return count
@@ -231,17 +234,23 @@ def test_a_broken_disk_is_an_error(
         raise OSError(EIO, "broken disk")
 
     monkeypatch.setattr(os, "preadv", broken)
-    monkeypatch.setattr(os, "pread", broken)
     with opened(path) as file, pytest.raises(OSError, match=f"Errno {EIO}"):
         file.read(0, 100, nowait=nowait)
 
 
-def test_pread_may_return_less(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_may_return_less(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A short count in the middle of a file is not taken for its end."""
-    pread = os.pread
-    monkeypatch.setattr(os, "pread", lambda fd, n, offset: pread(fd, min(n, 700), offset))
+    counts = []
+    preadv = os.preadv
+
+    def short(fd: int, buffers: list[memoryview], offset: int) -> int:
+        counts.append(preadv(fd, [buffers[0][:700]], offset))
+        return counts[-1]
+
+    monkeypatch.setattr(os, "preadv", short)
     with opened(path) as file, cipher_path(path) as shown:
         assert file.read(0, EVERYTHING, nowait=False) == seal(b"\1" * 9000, shown)
+    assert counts == [700] * 12 + [600]
 
 
 def test_a_closed_file_reads_nothing(path: Path) -> None:
