@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from revcrypt.cli.main import SUBCOMMANDS
+from revcrypt.cli.main import SUBCOMMANDS, load
 from revcrypt.errors import ExitCode
 from revcrypt.format.sizes import cipher_size
 from tests.support import revcrypt
@@ -18,10 +18,10 @@ COMMANDS = [
         name
         for command in SUBCOMMANDS
         for name in (
-            f"revcrypt {command.NAME}",
+            f"revcrypt {command}",
             *(
-                f"revcrypt {command.NAME} {below.NAME}"
-                for below in getattr(command, "SUBCOMMANDS", ())
+                f"revcrypt {command} {below.NAME}"
+                for below in getattr(load(command), "SUBCOMMANDS", ())
             ),
         )
     ),
@@ -63,3 +63,9 @@ def test_worked_sizes() -> None:
     assert {plain: cipher_size(plain) for plain in sizes} == {
         plain: int(shown) for plain, shown in sizes.items()
     }
+
+
+@pytest.mark.parametrize("command", SUBCOMMANDS)
+def test_commands_are_modules_of_that_name(command: str) -> None:
+    """What is loaded for a command is that command."""
+    assert command == load(command).NAME

@@ -5,67 +5,42 @@ import difflib
 import logging
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from io import TextIOWrapper
+from typing import cast
 
 from revcrypt import __version__
-from revcrypt.cli import (
-    cat,
-    check,
-    check_config,
-    decrypt_file,
-    digests,
-    drill,
-    find,
-    forward,
-    gocryptfs,
-    info,
-    init,
-    logs,
-    ls,
-    memory,
-    mount,
-    output,
-    paper,
-    passwd,
-    path,
-    pull_shell,
-    recover_config,
-    recovery,
-    restore,
-    reverse,
-    rotate,
-    speed,
-    verify,
-)
+from revcrypt.cli import logs, memory, output
 from revcrypt.cli.parser import Parser, Subcommand, add_command
 from revcrypt.errors import ExitCode, ReaderGoneError, UsageError, UserError
 
-SUBCOMMANDS: Sequence[Subcommand] = (
-    init,
-    reverse,
-    forward,
-    mount,
-    restore,
-    ls,
-    find,
-    cat,
-    decrypt_file,
-    verify,
-    digests,
-    path,
-    info,
-    paper,
-    drill,
-    passwd,
-    recovery,
-    rotate,
-    recover_config,
-    check,
-    check_config,
-    pull_shell,
-    speed,
+SUBCOMMANDS = (
+    "init",
+    "reverse",
+    "forward",
+    "mount",
+    "restore",
+    "ls",
+    "find",
+    "cat",
+    "decrypt-file",
+    "verify",
+    "hash",
+    "path",
+    "info",
+    "paper",
+    "drill",
+    "passwd",
+    "recovery",
+    "rotate",
+    "recover-config",
+    "check",
+    "check-config",
+    "pull-shell",
+    "speed",
 )
+"""Modules of this package, loaded if they are needed: most of a start is loading."""
 
 _HELP = ("-h", "-hh", "-help", "--help")
 _EPILOG = """\
@@ -74,8 +49,14 @@ A command line that starts with none of these is read as one of gocryptfs's, so
 """
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the native command line."""
+def load(name: str) -> Subcommand:
+    """Return the module that is a subcommand."""
+    module = import_module(f"revcrypt.cli.{name.replace('-', '_')}")
+    return cast(Subcommand, module)
+
+
+def make_parser(names: Sequence[str] = SUBCOMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of the native command line, as far as it is about *names*."""
     parser = Parser(
         prog="revcrypt",
         description="Encrypted backups that any rsync can pull.",
@@ -84,8 +65,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"revcrypt {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in SUBCOMMANDS:
-        add_command(subparsers, command)
+    for name in names:
+        add_command(subparsers, load(name))
     return parser
 
 
@@ -116,13 +97,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> ExitCode:
-    native = {command.NAME for command in SUBCOMMANDS} | {"--version"}
+    names: Sequence[str] = SUBCOMMANDS
     if not argv or argv[0] in _HELP:
         argv = ["--help"]
-    elif argv[0] not in native:
-        _check_mistyped(argv[0], native)
+    elif argv[0] == "--version":
+        names = ()
+    elif argv[0] in SUBCOMMANDS:
+        names = argv[:1]
+    else:
+        _check_mistyped(argv[0])
+        # The last resort, and loaded like the others.
+        from revcrypt.cli import gocryptfs  # noqa: PLC0415
+
         return gocryptfs.run(argv)
-    arguments, unknown = make_parser().parse_known_args(argv)
+    arguments, unknown = make_parser(names).parse_known_args(argv)
     if hasattr(arguments, "paths") and not any(word.startswith("-") for word in unknown):
         # argparse takes a list of paths for complete where an option follows it.
         arguments.paths += unknown
@@ -136,11 +124,11 @@ def _run(argv: Sequence[str]) -> ExitCode:
     return code
 
 
-def _check_mistyped(word: str, native: Iterable[str]) -> None:
+def _check_mistyped(word: str) -> None:
     """Raise `UsageError` for what looks like a command, before it is taken for a path."""
     if word.startswith("-"):
         return
-    close = difflib.get_close_matches(word, native, 1)
+    close = difflib.get_close_matches(word, SUBCOMMANDS, 1)
     if (close or word == "help") and not os.path.lexists(word):
         hint = f"did you mean {close[0]}?" if close else "see revcrypt --help"
         raise UsageError(f"there is no command {word}", hint=hint)

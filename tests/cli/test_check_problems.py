@@ -111,7 +111,8 @@ def test_paths(names: str, mounts: Mounts, source: Path) -> None:
 
 AS_NOBODY = f"""
 import os, sys
-from revcrypt.cli.main import main
+from revcrypt.cli.main import main, make_parser
+make_parser()  # loads all commands
 os.chdir(sys.argv.pop())
 if os.geteuid() == 0:
     os.setgroups([])

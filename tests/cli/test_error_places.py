@@ -110,7 +110,8 @@ def test_no_dev_fuse(plain: Path, mountpoint: Path) -> None:
 AS_NOBODY = """
 import os, sys
 import revcrypt.fuse.serve
-from revcrypt.cli.main import main
+from revcrypt.cli.main import main, make_parser
+make_parser()  # loads all commands
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)

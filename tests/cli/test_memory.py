@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from revcrypt.cli.configs import Key
-from revcrypt.cli.main import main
+from revcrypt.cli.main import main, make_parser
 from revcrypt.errors import ExitCode
 from revcrypt.format.config import Features
 from revcrypt.format.volume import Volume
@@ -28,7 +28,9 @@ from tests.support import (
     wait_for_mount,
 )
 
-codecs.lookup("ascii")  # Nobody may be unable to read where Python is.
+# Nobody may be unable to read where Python is.
+codecs.lookup("ascii")
+make_parser()
 NOBODY = 65534
 NAME = "a name that nobody is to see"
 SECRETS = [

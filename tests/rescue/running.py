@@ -31,7 +31,8 @@ _MAIN = """
 import os, sys
 # Of these, some are loaded late, when the user may not read them any more.
 import encodings.ascii, multiprocessing.connection, multiprocessing.popen_fork
-from revcrypt.cli.main import main
+from revcrypt.cli.main import main, make_parser
+make_parser()  # loads all commands
 uid = int(sys.argv.pop(1))
 os.setgroups([])
 os.setresgid(uid, uid, uid)

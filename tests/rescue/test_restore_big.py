@@ -57,18 +57,19 @@ def backup(directory: Path, config: Path) -> Backup:
 
 
 @pytest.fixture(scope="module")
-def open_passfile(directory: Path, passfile: Path) -> Path:
-    """A passfile that everybody may read."""
+def users_passfile(directory: Path, passfile: Path) -> Path:
+    """A passfile that `USER` may read."""
     path = directory / "passfile"
     shutil.copy(passfile, path)
-    path.chmod(0o644)
+    path.chmod(0o600)
+    os.chown(path, USER, USER)
     return path
 
 
-def test_as_root(backup: Backup, open_passfile: Path, directory: Path) -> None:
+def test_as_root(backup: Backup, users_passfile: Path, directory: Path) -> None:
     """Everything comes back: contents, links, modes, owners, times, attributes, holes."""
     dest = directory / "by root"
-    passfile = f"--passfile={open_passfile}"
+    passfile = f"--passfile={users_passfile}"
     words = ("restore", "--json", "--privileged", passfile, backup.copy, dest)
     result = without_fuse(directory, *words)
     assert result.returncode == ExitCode.OK, (result.stdout, result.stderr)
@@ -115,12 +116,12 @@ def as_user(original: Tree) -> tuple[Tree, set[bytes], set[bytes]]:
     return Tree(entries, original.links), lost, reduced
 
 
-def test_as_user(backup: Backup, open_passfile: Path, directory: Path) -> None:
+def test_as_user(backup: Backup, users_passfile: Path, directory: Path) -> None:
     """An ordinary user gets all that he may read, owned by him, and hears of the rest."""
     dest = directory / "by user"
     dest.mkdir()
     os.chown(dest, USER, USER)
-    passfile = f"--passfile={open_passfile}"
+    passfile = f"--passfile={users_passfile}"
     words = ("restore", "--json", passfile, backup.copy, dest)
     result = without_fuse(directory, *words, uid=USER)
     assert result.returncode == ExitCode.FINDINGS, (result.stdout, result.stderr)
