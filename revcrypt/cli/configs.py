@@ -3,11 +3,11 @@
 import logging
 import os
 import resource
-import secrets as random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from errno import EOPNOTSUPP, EPERM
 from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from revcrypt.cli import replacing
 from revcrypt.cli.secrets import PassphraseSource
@@ -15,7 +15,6 @@ from revcrypt.errors import (
     ConfigExistsError,
     ConfigInvalidError,
     ConfigUnreadableError,
-    ConfigUnwritableError,
     UsageError,
 )
 from revcrypt.format import config as config_format
@@ -42,12 +41,14 @@ class Key(NamedTuple):
 
     It *is_proven* if a config has confirmed it; otherwise it is what somebody typed, or
     what a recovery file says. There may be *others* that are as good, of other epochs.
+    The *opener* is the passphrase or the private key that has given it.
     """
 
     master_key: bytes
     features: Features
     is_proven: bool
     others: "tuple[Key, ...]" = ()
+    opener: bytes | RSAPrivateKey | None = None
 
     def __repr__(self) -> str:
         """Show everything but the key."""
@@ -158,7 +159,8 @@ def unlock(
             hint="give the master key instead: --masterkey",
         )
     secret = passphrase.read(new=False)
-    return Key(open_with(config, secret), config.features, is_proven=True)
+    master_key = open_with(config, secret)
+    return Key(master_key, config.features, is_proven=True, opener=secret)
 
 
 def open_with(config: Config, secret: bytes) -> bytes:
@@ -252,21 +254,15 @@ def _unshowable(config_path: ConfigPath, error: OSError) -> ConfigUnreadableErro
     )
 
 
-def write_new(path: str, config: Config) -> None:
-    """Write *config* to *path*, which must not exist, with mode 0400.
-
-    The file appears with its whole content or not at all. Raises `ConfigExistsError`
-    or `ConfigUnwritableError`.
-    """
-    try:
-        _write_new(path, config_format.pack(config))
-    except FileExistsError:
-        raise exists_error(path) from None
-    except OSError as error:
-        raise ConfigUnwritableError(
-            f"cannot write config {path}: {error.strerror}",
-            hint="name a file in a directory that can be written, with --config",
-        ) from None
+def new_file(path: str, config: Config) -> replacing.File:
+    """Return a new file that holds *config*."""
+    return replacing.File(
+        path=path,
+        data=config_format.pack(config),
+        check=config_format.parse,
+        mode=0o400,
+        is_new=True,
+    )
 
 
 def exists_error(path: str) -> ConfigExistsError:
@@ -275,33 +271,6 @@ def exists_error(path: str) -> ConfigExistsError:
         f"there is a config already: {path}",
         hint="it holds the key of existing backups; move it away only if none exist",
     )
-
-
-def _write_new(path: str, data: bytes) -> None:
-    temporary = f"{path}.{random.token_hex(4)}.tmp"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-    try:
-        with open(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(fd)
-        _rename_new(temporary, path)
-    finally:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-    replacing.sync_directory(os.path.dirname(path) or ".")
-
-
-def _rename_new(temporary: str, path: str) -> None:
-    try:
-        os.link(temporary, path)
-    except OSError as error:
-        if error.errno not in (EPERM, EOPNOTSUPP):
-            raise
-        # FAT and some network filesystems have no hard links.
-        if os.path.lexists(path):
-            raise FileExistsError from None
-        os.rename(temporary, path)
 
 
 def features_or(config_path: ConfigPath, flags: Features) -> Features:

@@ -21,11 +21,10 @@ from revcrypt.cli import (
     output,
     proven,
     recovery_files,
-    recovery_keys,
     reverse,
     views,
 )
-from revcrypt.cli.configs import ConfigPath
+from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.secrets import read_master_key
 from revcrypt.cli.sizes import human
 from revcrypt.errors import DestinationError, ExitCode, UsageError, UserError
@@ -84,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PEM",
         help="try the recovery file that the view shows, too, with this private key",
     )
-    recovery_keys.add_proof(parser)
+    proven.add_proof(parser)
     parser.add_argument(
         "--sample",
         metavar="N",
@@ -110,7 +109,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     options.check_directory(plaindir)
     config_path = configs.reverse_config_path(plaindir, arguments.config)
     data, config = configs.read_whole(config_path, reverse.flags(arguments))
-    master_key, ways = _ways(arguments, config_path, config)
+    key, ways = _ways(arguments, config_path, config)
+    proof = proven.establish(key, config_path, arguments.proof)
     seed = random.randbelow(1 << 32) if arguments.seed is None else arguments.seed
     began = datetime.now().astimezone()
     try:
@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
                     show_config=arguments.show_config,
                 ),
             )
-            volume = Volume.open(master_key, config.features)
+            volume = Volume.open(key.master_key, config.features)
             memory.lock()
             shown = config_path if arguments.show_config else None
             view = views.reverse_view(plaindir, volume, shown, exclude=exclude)
@@ -146,7 +146,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         ("source", os.path.realpath(plaindir)),
         ("config", config_path.path),
         ("sha256", sha256(data).hexdigest()),
-        ("master key", f"fingerprint {fingerprint(master_key)}"),
+        ("master key", f"fingerprint {fingerprint(key.master_key)}"),
+        ("proven", proof),
         ("tree", _describe(tree)),
         ("sample", f"{len(tree.sample)} objects, seed {seed}"),
     ]
@@ -156,15 +157,16 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def _ways(
     arguments: argparse.Namespace, path: ConfigPath, config: Config
-) -> tuple[bytes, list[Way]]:
-    """Return the master key, proven, and the ways to it that are at hand."""
+) -> tuple[Key, list[Way]]:
+    """Return the master key and the ways to it that are at hand."""
     source = options.passphrase_source(arguments)
-    proven_key: bytes | None = None
+    found: list[Key] = []
     ways: list[Way] = []
     private_key = arguments.recovery_key
     if source.is_named or (arguments.masterkey is None and private_key is None):
         secret = source.read(new=False)
-        proven_key = configs.open_with(config, secret)
+        opened = configs.open_with(config, secret)
+        found.append(Key(opened, config.features, is_proven=True))
 
         def by_passphrase(directory: str) -> bytes:
             """Open the config as a backup has it, if it has one."""
@@ -175,9 +177,7 @@ def _ways(
         ways.append(Way("passphrase", by_passphrase))
     if arguments.masterkey is not None:
         master_key = read_master_key(arguments.masterkey)
-        if proven_key is None:
-            proven.prove(master_key, config.features, arguments.proof)
-            proven_key = master_key
+        found.append(Key(master_key, config.features, is_proven=False))
         ways.append(Way("master key", lambda _: master_key))
     if private_key is not None:
 
@@ -186,12 +186,10 @@ def _ways(
             shown = configs.forward_config_path(directory, None)
             return recovery_files.open_key(private_key, shown, None).master_key
 
-        if proven_key is None:
-            proven_key = recovery_files.open_key(private_key, path, None).master_key
-            proven.prove(proven_key, config.features, arguments.proof)
+        if not found:
+            found.append(recovery_files.open_key(private_key, path, None))
         ways.append(Way("recovery key", by_recovery_key))
-    assert proven_key is not None
-    return proven_key, ways
+    return found[0], ways
 
 
 def _try(way: Way, directory: str, drill: Drill, config: Config) -> Outcome:

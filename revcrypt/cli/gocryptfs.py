@@ -117,11 +117,14 @@ def _passwd(options: Options) -> ExitCode:
 
     def open_key() -> Key:
         master_key = _master_key(options)
+        proof = None
         if master_key is None:
-            return configs.unlock(config, _passphrase(options))
-        features = configs.read(config).features
-        is_plain = options.switches["reverse"]
-        return proven.prove(master_key, features, None if is_plain else directory)
+            key = configs.unlock(config, _passphrase(options))
+        else:
+            key = Key(master_key, configs.read(config).features, is_proven=False)
+            proof = None if options.switches["reverse"] else directory
+        proven.establish(key, config, proof)
+        return key
 
     logs.set_level(quiet=options.switches["q"], debug=False)
     return passwd.change(

@@ -149,6 +149,7 @@ def initialise(request: Request) -> ExitCode:
         raise ConfigUnwritableError("reverse views need AES-SIV, no other cipher")
     certificates = recovery_files.read_certificates(request.certificates)
     files = RecoveryFiles.of(request.config)
+    state = files.state()
     check_no_passphrase(request, has_certificates=bool(certificates))
     if files.all_sealed():
         raise ConfigExistsError(
@@ -163,17 +164,14 @@ def initialise(request: Request) -> ExitCode:
     key = Key(os.urandom(keys.MASTER_KEY_SIZE), request.features, is_proven=True)
     passphrase = None if request.no_passphrase else request.passphrase.read(new=True)
     config = make_config(key, passphrase, scrypt_n(request.scrypt_log_n))
-    data = config_format.pack(config)
     # The config comes last: what needs it is there by then.
+    written = []
     if request.no_passphrase and request.master_key_file is not None:
-        write_master_key(request.master_key_file, key.master_key)
+        written.append(master_key_file(request.master_key_file, key.master_key))
     if certificates:
-        register = recovery_keys.with_epoch(Register(tuple(certificates)), key)
-        files.write_register(register)
-        files.write_sealed(
-            recovery_files.seal(key, certificates, epoch=1, config_data=data)
-        )
-    configs.write_new(path, config)
+        data = config_format.pack(config)
+        written += recovery_keys.seal_for(files, Register(), key, certificates, data)
+    files.replace([*written, configs.new_file(path, config)], state)
     if not request.quiet:
         log.info("wrote %s", path)
     _tell_master_key(request, key.master_key)
@@ -195,22 +193,18 @@ def check_no_passphrase(request: NoPassphrase, *, has_certificates: bool) -> Non
         raise UsageError("--masterkey-file is for --no-passphrase")
 
 
-def write_master_key(path: str, master_key: bytes) -> None:
-    """Write a master key to a file for its owner alone, new or old.
+def master_key_file(path: str, master_key: bytes) -> replacing.File:
+    """Return a file with a master key, for its owner alone, new or in place of the old.
 
-    Raises `ConfigUnwritableError`.
+    Of that, nothing is to be left.
     """
-    data = keys.format_master_key(master_key).encode() + b"\n"
 
     def check(back: bytes) -> None:
-        assert keys.parse_master_key(back.decode()) == master_key
+        if keys.parse_master_key(back.decode()) != master_key:
+            raise ConfigUnwritableError(f"{path} holds another master key")
 
-    try:
-        replacing.replace(path, data, check, new_mode=0o400)
-    except OSError as error:
-        raise ConfigUnwritableError(
-            f"cannot write master key file {path}: {error.strerror}"
-        ) from None
+    data = keys.format_master_key(master_key).encode() + b"\n"
+    return replacing.File(path=path, data=data, check=check, mode=0o400, overwrite=True)
 
 
 def _tell_master_key(request: Request, master_key: bytes) -> None:
@@ -236,24 +230,6 @@ def scrypt_n(log_n: int) -> int:
             f"scrypt N is {log_n}, not 10 to 28", hint="16 is right for most passphrases"
         )
     return 1 << log_n
-
-
-def write_config(
-    path: str,
-    features: Features,
-    master_key: bytes,
-    passphrase: PassphraseSource,
-    *,
-    scrypt_log_n: int,
-) -> None:
-    """Write a config that holds *master_key* under a new passphrase.
-
-    Raises `ConfigUnwritableError`, `ConfigExistsError`, or what reading a passphrase
-    raises.
-    """
-    key = Key(master_key, features, is_proven=True)
-    n = scrypt_n(scrypt_log_n)
-    configs.write_new(path, make_config(key, passphrase.read(new=True), n))
 
 
 def make_config(key: Key, passphrase: bytes | None, n: int) -> Config:

@@ -14,7 +14,7 @@ from revcrypt.cli import (
     memory,
     mountpoint,
     options,
-    recovery_files,
+    recovery_keys,
     views,
 )
 from revcrypt.cli.configs import ConfigPath, Key
@@ -87,6 +87,7 @@ def mount_reverse(
     )
     exclude = filters.make_exclude(left_out, request.source, secrets)
     key = request.open_key()
+    is_noted = recovery_keys.knows(request.config, key.master_key)
     view = views.reverse_view(
         request.source,
         Volume.open(key.master_key, key.features),
@@ -94,8 +95,7 @@ def mount_reverse(
         exclude=exclude,
         owner=request.owner,
     )
-    is_proven = key.is_proven or recovery_files.knows(request.config, key.master_key)
-    if view.shows_config and not is_proven:
+    if view.shows_config and not (key.is_proven or is_noted):
         log.warning("the view shows %s, unproven for this key", request.config.path)
     return _serve(view, request, inherited)
 

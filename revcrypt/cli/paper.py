@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare positionals and options."""
-    proven.add_arguments(parser)
+    proven.add_path(parser)
+    proven.add_key(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--text",

@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from revcrypt.cli import configs, init, options, proven, replacing
+from revcrypt.cli import configs, init, options, proven
 from revcrypt.cli.configs import ConfigPath, Key
+from revcrypt.cli.recovery_files import RecoveryFiles
+from revcrypt.cli.replacing import File
 from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import (
     ConfigInvalidError,
@@ -39,7 +41,8 @@ class Request:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare positionals and options."""
-    proven.add_arguments(parser)
+    proven.add_path(parser)
+    proven.add_key(parser)
     options.add_new_passphrase(parser)
     init.add_scrypt(parser, "as it was")
     options.add_quiet(parser)
@@ -61,6 +64,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def change(request: Request) -> ExitCode:
     """Wrap the key anew. The old config stays until the new one has proved to open."""
+    files = RecoveryFiles.of(request.config)
+    state = files.state()
     data, config = configs.read_whole(request.config)
     if Flag.FIDO2 in config.flags:
         raise ConfigInvalidError(
@@ -82,13 +87,8 @@ def change(request: Request) -> ExitCode:
     # A config may be a link to where it really is, and stay one.
     path = os.path.realpath(request.config.path)
     links = os.stat(path).st_nlink
-    try:
-        replacing.replace(path, config_format.rewrap(data, wrapped, scrypt), check)
-    except OSError as error:
-        raise ConfigUnwritableError(
-            f"cannot replace config {path}: {error.strerror}",
-            hint="its directory and the disk must be writable for its owner",
-        ) from None
+    fresh = config_format.rewrap(data, wrapped, scrypt)
+    files.replace([File(path=path, data=fresh, check=check)], state)
     log.info("%s has the new passphrase now", path)
     if links > 1:
         log.warning("%d other hard links of it keep the old passphrase", links - 1)

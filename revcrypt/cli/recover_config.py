@@ -4,10 +4,19 @@ import argparse
 import logging
 import os
 
-from revcrypt.cli import backups, configs, init, options, recovery_files
-from revcrypt.cli.configs import ConfigPath
+from revcrypt.cli import backups, configs, init, options, recovery_files, recovery_keys
+from revcrypt.cli.configs import ConfigPath, Key
+from revcrypt.cli.recovery_files import RecoveryFiles
+from revcrypt.cli.replacing import File
 from revcrypt.cli.secrets import read_master_key
-from revcrypt.errors import ConfigExistsError, ExitCode, MasterKeyError, UsageError
+from revcrypt.errors import (
+    ConfigExistsError,
+    ExitCode,
+    MasterKeyError,
+    RecoveryError,
+    UsageError,
+)
+from revcrypt.format.keys import fingerprint
 from revcrypt.view.detect import detect, take_sample
 from revcrypt.view.source import Source
 
@@ -39,6 +48,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     options.set_level(arguments)
     options.check_directory(arguments.cipherdir)
     config = configs.forward_config_path(arguments.cipherdir, arguments.config)
+    files = RecoveryFiles.of(config)
+    state = files.state()
     if os.path.lexists(config.path):
         raise ConfigExistsError(
             f"there is a config already: {config.path}",
@@ -58,14 +69,20 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             hint="it is another directory's, or there is nothing to try it on",
         )
     log.info("found %s", backups.describe(features))
-    init.write_config(
-        config.path,
-        features,
-        master_key,
-        passphrase,
-        scrypt_log_n=arguments.scrypt_n,
-    )
+    key = Key(master_key, features, is_proven=True)
+    secret = passphrase.read(new=True)
+    fresh = init.make_config(key, secret, init.scrypt_n(arguments.scrypt_n))
+    # If there are some beside it already, those are its own.
+    copied = [] if any(state.values()) else _copied(arguments.cipherdir, files)
+    files.replace([*copied, configs.new_file(config.path, fresh)], state)
+    for file in copied:
+        log.info("wrote %s, which belongs to the config", file.path)
+    if copied:
+        recovery_keys.tell_recipients(files.register().certificates)
+        log.info("take out whom you do not know: revcrypt recovery remove")
     log.info("wrote %s, with the passphrase that you have given", config.path)
+    mark = fingerprint(master_key)
+    log.info("master key fingerprint %s; compare it with the one that you noted", mark)
     return ExitCode.OK
 
 
@@ -81,3 +98,18 @@ def _master_keys(arguments: argparse.Namespace, config: ConfigPath) -> list[byte
     path, cipherdir = arguments.recovery_key, arguments.cipherdir
     key = recovery_files.open_key(path, config, cipherdir)
     return [other.master_key for other in key.others]
+
+
+def _copied(cipherdir: str, files: RecoveryFiles) -> list[File]:
+    """Return the recovery files of a copy, which its next pull would lose otherwise."""
+    copied = []
+    try:
+        for file in RecoveryFiles.of_copy(cipherdir).moved_to(files):
+            file.check(file.data)
+            copied.append(file)
+    except RecoveryError as error:
+        raise RecoveryError(
+            f"{file.path}: {error}",
+            hint="move it out of the copy, if no other copy has a good one",
+        ) from None
+    return copied

@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from revcrypt.cli import configs, options, recovery_files, recovery_keys
+from revcrypt.cli import configs, options, proven, recovery_files, recovery_keys
 from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.errors import ExitCode
 from revcrypt.recovery import certificates
@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="a file with certificates, PEM or DER, of RSA keys",
     )
-    recovery_keys.add_config(parser)
-    recovery_keys.add_key(parser)
+    proven.add_config(parser)
+    proven.add_key(parser)
     options.add_quiet(parser)
 
 
@@ -31,21 +31,16 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     """Do it."""
     options.set_level(arguments)
     config = configs.any_config_path(arguments.config)
-    data, _ = configs.read_whole(config)
     files = RecoveryFiles.of(config)
+    state = files.state()
+    data, _ = configs.read_whole(config)
     new = recovery_files.read_certificates(arguments.certificates)
     register = files.register()
     known = register.with_certificates(*dict.fromkeys([*register.certificates, *new]))
     old = files.recipients(known)
-    key = recovery_keys.open_key(arguments, config, register)
+    key = proven.open_key(arguments, config)
     recipients = tuple(dict.fromkeys([*old, *new]))
-    register = recovery_keys.with_epoch(register, key).with_certificates(*recipients)
-    # The register first: whoever something is sealed for must be in it.
-    files.write_register(register)
-    epoch = register.epochs[-1].number
-    files.write_sealed(
-        recovery_files.seal(key, recipients, epoch=epoch, config_data=data)
-    )
+    files.replace(recovery_keys.seal_for(files, register, key, recipients, data), state)
     for certificate in recipients:
         log.info("opened by the private key of %s", certificates.name(certificate))
     log.info("wrote %s, which the view shows, too", files.sealed)

@@ -3,7 +3,7 @@
 import argparse
 from hashlib import sha256
 
-from revcrypt.cli import configs, options, proven, recovery_files, recovery_keys, secrets
+from revcrypt.cli import configs, options, proven, recovery_files, secrets
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.errors import (
@@ -14,7 +14,6 @@ from revcrypt.errors import (
     RecoveryError,
 )
 from revcrypt.format.keys import fingerprint
-from revcrypt.recovery.register import Register
 from revcrypt.recovery.text import RecoveryText
 
 NAME = "check"
@@ -26,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key", metavar="PEM", required=True, help="the private key to be tried"
     )
-    recovery_keys.add_config(parser)
+    proven.add_config(parser)
     options.add_passphrase(parser)
-    recovery_keys.add_proof(parser)
+    proven.add_proof(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -44,11 +43,19 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             hint="revcrypt recovery list says for whom it is sealed",
         )
     print(f"{files.sealed} opens, and is whole")
-    key = Key(text.master_key, text.features, is_proven=False)
-    print(f"the master key is the right one: {_proof(arguments, config, key, register)}")
-    print(f"its fingerprint: {fingerprint(key.master_key)}")
-    print(f"sealed on {text.date}, in epoch {text.epoch}; {_config_state(config, text)}")
     code = ExitCode.OK
+    state, is_same = _config_state(config, text)
+    proof = _proof(arguments, config, text, is_same=is_same)
+    if proof is None:
+        print(
+            "its master key is not proven against the config: give the passphrase, or "
+            "--proof CIPHERDIR"
+        )
+        code = ExitCode.FINDINGS
+    else:
+        print(f"the master key is the right one: {proof}")
+    print(f"its fingerprint: {fingerprint(text.master_key)}")
+    print(f"sealed on {text.date}, in epoch {text.epoch}; {state}")
     for path in files.archives():
         if recovery_files.open_text(path, private_key) is not None:
             print(f"{path} opens, and is whole")
@@ -66,22 +73,28 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _proof(
-    arguments: argparse.Namespace, config: ConfigPath, key: Key, register: Register
-) -> str:
+    arguments: argparse.Namespace,
+    config: ConfigPath,
+    text: RecoveryText,
+    *,
+    is_same: bool,
+) -> str | None:
+    """Say what proves the master key; only what was noted with this config does."""
+    key = Key(text.master_key, text.features, is_proven=False)
     passphrase = options.passphrase_source(arguments)
     if passphrase.is_named:
-        if configs.unlock(config, passphrase).master_key != key.master_key:
+        key = configs.unlock(config, passphrase)
+        if key.master_key != text.master_key:
             raise MasterKeyError("the config holds another master key")
-        return "the passphrase opens the same one"
-    cipherdir = arguments.proof or proven.beside(config)
-    return recovery_keys.prove(key, register, cipherdir)
+    return proven.find_proof(key, config, arguments.proof, is_note_good=is_same)
 
 
-def _config_state(config: ConfigPath, text: RecoveryText) -> str:
+def _config_state(config: ConfigPath, text: RecoveryText) -> tuple[str, bool]:
+    """Say what has become of the config; tell whether it is the same."""
     try:
         data, _ = configs.read_whole(config)
     except (ConfigUnreadableError, ConfigInvalidError):
-        return "there is no good config here, and it is not needed"
+        return "there is no good config here, and it is not needed", False
     if sha256(data).hexdigest() == text.config_checksum:
-        return "the config is the same as then"
-    return "the config was written anew since, as for a new passphrase"
+        return "the config is the same as then", True
+    return "the config was written anew since, as for a new passphrase", False

@@ -5,14 +5,17 @@ For a config `data.conf` these are:
     data.conf.recovery.p7m                      the master key, sealed (`Envelope`)
     data.conf.recovery.pem                      for whom, and which epochs (`Register`)
     data.conf.epoch-1.2026-11-26.recovery.p7m   the sealed master key of an earlier epoch
+
+Where something is sealed a second time for one epoch on one day, `.2` follows the date.
 """
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain, count
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -49,14 +52,23 @@ class RecoveryFiles:
         path = config.path
         return cls(path if config.is_default else os.path.realpath(path))
 
+    @classmethod
+    def of_copy(cls, cipherdir: str) -> "RecoveryFiles":
+        """Return those in the root of a copy of the view."""
+        return cls(os.path.join(cipherdir, os.fsdecode(CONFIG_NAME)))
+
     @property
     def sealed(self) -> str:
         """Where the sealed master key is."""
         return self.path + _SEALED
 
-    def archive(self, epoch: int, date: str) -> str:
-        """Return where the master key of an epoch that ended at *date* is."""
-        return f"{self.path}.epoch-{epoch}.{date}{_SEALED}"
+    def archive_file(self, epoch: int, data: bytes) -> replacing.File:
+        """Return a new archive for the sealed master key of an epoch that ends now."""
+        stem = f"{self.path}.epoch-{epoch}.{today()}"
+        again = (f"{stem}.{number}{_SEALED}" for number in count(2))
+        names = chain([stem + _SEALED], again)
+        path = next(name for name in names if not os.path.lexists(name))
+        return _file(path, data, Envelope.parse, is_new=True)
 
     def archives(self) -> list[str]:
         """Return where the master keys of earlier epochs are, the latest first."""
@@ -67,8 +79,15 @@ class RecoveryFiles:
             return []
         suffixes = [config_suffix(entry, name) or b"" for entry in entries]
         found = [suffix for suffix in suffixes if suffix.startswith(b".epoch-")]
-        found.sort(key=_epoch_of, reverse=True)
+        found.sort(key=lambda suffix: (_epoch_of(suffix), suffix), reverse=True)
         return [self.path + os.fsdecode(suffix) for suffix in found]
+
+    def next_epoch(self, register: Register) -> int:
+        """Return a number that no epoch has had, even if the register was lost."""
+        name = os.path.basename(self.path)
+        archives = [os.path.basename(path).removeprefix(name) for path in self.archives()]
+        numbers = [_epoch_of(os.fsencode(suffix)) for suffix in archives]
+        return max([0, *numbers, *(epoch.number for epoch in register.epochs)]) + 1
 
     def all_sealed(self) -> list[str]:
         """Return all files with a sealed master key, the latest epoch's first."""
@@ -104,13 +123,41 @@ class RecoveryFiles:
             found.append(match[0])
         return tuple(c for c in register.certificates if c in found)
 
-    def write_register(self, register: Register) -> None:
-        """Replace the register; raises `ConfigUnwritableError`."""
-        _write(self.path + _REGISTER, register.pack(), Register.parse)
+    def register_file(self, register: Register) -> replacing.File:
+        """Return a new register."""
+        return _file(self.path + _REGISTER, register.pack(), Register.parse)
 
-    def write_sealed(self, data: bytes, path: str | None = None) -> None:
-        """Replace the sealed master key, or *path*; raises `ConfigUnwritableError`."""
-        _write(path or self.sealed, data, Envelope.parse)
+    def sealed_file(self, data: bytes, path: str | None = None) -> replacing.File:
+        """Return a newly sealed master key, for *path* if that is another place."""
+        return _file(path or self.sealed, data, Envelope.parse)
+
+    def state(self) -> dict[str, bytes | None]:
+        """Return all there is: the config and what belongs to it."""
+        paths = [self.path, self.path + _REGISTER, *self.all_sealed()]
+        return {path: _content(path) for path in paths}
+
+    def moved_to(self, other: "RecoveryFiles") -> Iterator[replacing.File]:
+        """Yield the same files, but for the config, where *other* has them."""
+        for path, data in self.state().items():
+            suffix = path.removeprefix(self.path)
+            if suffix and data is not None:
+                parse = Register.parse if suffix == _REGISTER else Envelope.parse
+                yield _file(other.path + suffix, data, parse)
+
+    def replace(
+        self, files: Sequence[replacing.File], state: dict[str, bytes | None]
+    ) -> None:
+        """Put *files* in their places if the `state` is what the caller has gone by.
+
+        Raises `ConfigUnwritableError`; if it does, nothing has changed.
+        """
+        with replacing.locked(os.path.realpath(self.path)):
+            if self.state() != state:
+                raise ConfigUnwritableError(
+                    f"another command has changed {self.path}, or what belongs to it",
+                    hint="nothing was written; run it again, to go by what is there now",
+                )
+            replacing.replace_all(files)
 
 
 def seal(
@@ -202,8 +249,7 @@ def open_key(key_path: str, config: ConfigPath, cipherdir: str | None) -> Key:
     files = RecoveryFiles.of(config)
     paths = files.all_sealed()
     if not paths and cipherdir is not None:
-        beside = RecoveryFiles(os.path.join(cipherdir, os.fsdecode(CONFIG_NAME)))
-        paths = beside.all_sealed()
+        paths = RecoveryFiles.of_copy(cipherdir).all_sealed()
     if not paths:
         raise RecoveryError(
             f"there is no recovery file {files.sealed}",
@@ -221,7 +267,14 @@ def open_key(key_path: str, config: ConfigPath, cipherdir: str | None) -> Key:
         if text is None:
             problems.append(f"{path} is not sealed for {key_path}, or damaged")
         else:
-            log.info("opened %s, sealed on %s", path, text.date)
+            # Anybody can seal a key of his own for a certificate.
+            log.info(
+                "opened %s, sealed on %s; the fingerprint of its master key is %s, "
+                "compare it with the one that you noted",
+                path,
+                text.date,
+                fingerprint(text.master_key),
+            )
             keys.append(Key(text.master_key, text.features, is_proven=False))
     if not keys:
         raise RecoveryError(
@@ -229,17 +282,7 @@ def open_key(key_path: str, config: ConfigPath, cipherdir: str | None) -> Key:
             hint="try the other private keys, or the same file of another copy; "
             "revcrypt recovery list says for whom it is sealed",
         )
-    return keys[0]._replace(others=tuple(keys))
-
-
-def knows(config: ConfigPath, master_key: bytes) -> bool:
-    """Tell whether the register beside a config has noted that as its master key."""
-    try:
-        epochs = RecoveryFiles.of(config).register().epochs
-    except RecoveryError:
-        return False
-    mark = fingerprint(master_key)
-    return any(epoch.fingerprint == mark for epoch in epochs if not epoch.until)
+    return keys[0]._replace(others=tuple(keys), opener=private_key)
 
 
 def _epoch_of(suffix: bytes) -> int:
@@ -255,11 +298,14 @@ def _read(path: str) -> bytes:
         raise RecoveryError(f"cannot read {path}: {error.args[1]}") from None
 
 
-def _write(path: str, data: bytes, check: Callable[[bytes], object]) -> None:
+def _content(path: str) -> bytes | None:
     try:
-        replacing.replace(path, data, check, new_mode=_MODE)
-    except OSError as error:
-        raise ConfigUnwritableError(
-            f"cannot write {path}: {error.strerror}",
-            hint="the directory of the config must be writable",
-        ) from None
+        return _read(os.path.realpath(path))
+    except RecoveryError:
+        return None
+
+
+def _file(
+    path: str, data: bytes, check: Callable[[bytes], object], *, is_new: bool = False
+) -> replacing.File:
+    return replacing.File(path=path, data=data, check=check, mode=_MODE, is_new=is_new)

@@ -1,95 +1,129 @@
-"""What the recovery commands have in common: the config, and a key that is proven."""
+"""Master keys and their epochs, as the recovery files beside a config have them."""
 
-import argparse
-import itertools
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from revcrypt.cli import configs, options, proven, recovery_files, secrets
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.x509 import Certificate
+
+from revcrypt.cli import recovery_files, replacing
 from revcrypt.cli.configs import ConfigPath, Key
-from revcrypt.errors import MasterKeyError
-from revcrypt.format.config import Features
+from revcrypt.cli.recovery_files import RecoveryFiles
+from revcrypt.errors import MasterKeyError, RecoveryError
 from revcrypt.format.keys import fingerprint
+from revcrypt.recovery import certificates, envelope
 from revcrypt.recovery.register import Epoch, Register
 
-
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """Declare `--config`."""
-    parser.add_argument(
-        "--config",
-        metavar="DIR|CONFIG",
-        default=".",
-        help="the config, or the directory it is in (default: the current directory)",
-    )
+log = logging.getLogger(__name__)
 
 
-def add_key(parser: argparse.ArgumentParser) -> None:
-    """Declare what opens the config, and what proves a key."""
-    options.add_passphrase(parser)
-    options.add_master_key(parser)
-    options.add_recovery_key(parser)
-    add_proof(parser)
+def tell_recipients(recipients: Sequence[Certificate]) -> None:
+    """Say for whom the master key is sealed."""
+    for certificate in recipients:
+        name = certificates.name(certificate)
+        log.info("sealed for %s, %s", name, certificates.fingerprint(certificate))
 
 
-def add_proof(parser: argparse.ArgumentParser) -> None:
-    """Declare `--proof`."""
-    parser.add_argument(
-        "--proof",
-        metavar="CIPHERDIR",
-        help="a mounted view, or any copy of it, which the master key must open",
-    )
+def check_not_ended(register: Register, master_key: bytes) -> bool:
+    """Tell whether the register has noted that as the master key of the present epoch.
 
-
-def open_key(
-    arguments: argparse.Namespace, config: ConfigPath, register: Register
-) -> Key:
-    """Return the key that `add_key` has declared, proven.
-
-    A passphrase proves it. Otherwise encrypted data do, or the fingerprint in the
-    register. Raises `MasterKeyError`, or `UsageError` if nothing does.
+    Raises `MasterKeyError` if it is that of an earlier one: whoever has learned it must
+    not learn more.
     """
-    options.passphrase(arguments)
-    if arguments.recovery_key is not None:
-        key = recovery_files.open_key(arguments.recovery_key, config, None)
-    elif arguments.masterkey is not None:
-        master_key = secrets.read_master_key(arguments.masterkey)
-        key = Key(master_key, configs.read(config).features, is_proven=False)
-    else:
-        return options.open_key(arguments, config, Features())
-    prove(key, register, arguments.proof or proven.beside(config))
-    return key
-
-
-def prove(key: Key, register: Register, cipherdir: str | None) -> str:
-    """Say what proves *key*; raises `MasterKeyError` if something contradicts it.
-
-    Raises `UsageError` if nothing proves it.
-    """
-    open_epochs = [epoch for epoch in register.epochs if not epoch.until]
-    is_noted = fingerprint(key.master_key) in [e.fingerprint for e in open_epochs]
-    if open_epochs and not is_noted:
+    mark = fingerprint(master_key)
+    noted = [epoch for epoch in register.epochs if epoch.fingerprint == mark]
+    if noted and all(epoch.until for epoch in noted):
         raise MasterKeyError(
-            "this is not the master key that the backup has now",
-            hint="the fingerprints differ; it may be that of an earlier epoch",
+            f"this is the master key of epoch {noted[-1].number}, which ended on "
+            f"{noted[-1].until}",
+            hint="take the config, key file or credential that revcrypt rotate has made",
         )
-    if cipherdir is not None:
-        proven.prove(key.master_key, key.features, cipherdir)
-        return f"it opens {cipherdir}"
-    if not is_noted:
-        proven.prove(key.master_key, key.features, None)
-    return "it has the fingerprint that was noted when it was sealed"
+    return bool(noted)
 
 
-def with_epoch(register: Register, key: Key) -> Register:
+def knows(config: ConfigPath, master_key: bytes) -> bool:
+    """Tell whether the register beside a config has noted that as its master key.
+
+    Raises `MasterKeyError` if it is that of an earlier epoch.
+    """
+    try:
+        register = RecoveryFiles.of(config).register()
+    except RecoveryError:
+        return False
+    return check_not_ended(register, master_key)
+
+
+def with_epoch(files: RecoveryFiles, register: Register, key: Key) -> Register:
     """Return *register*, whose last epoch, which has no end, is that of *key*.
 
     There may be two without an end if `rotate` was killed.
     """
     mark = fingerprint(key.master_key)
-    before = tuple(
-        itertools.takewhile(lambda e: e.until or e.fingerprint != mark, register.epochs)
-    )
-    ended = tuple(
-        replace(epoch, until=epoch.until or recovery_files.today()) for epoch in before
-    )
-    present = Epoch(ended[-1].number + 1 if ended else 1, mark)
-    return Register(register.certificates, (*ended, present))
+    present = Epoch(files.next_epoch(register), mark)
+    ended = []
+    for epoch in register.epochs:
+        if epoch.fingerprint == mark and not epoch.until:
+            present = epoch
+        else:
+            ended.append(replace(epoch, until=epoch.until or recovery_files.today()))
+    return replace(register, epochs=(*ended, present))
+
+
+def kept(files: RecoveryFiles, register: Register, key: Key) -> Iterator[replacing.File]:
+    """Yield an archive of what is sealed now if that may be another key than *key*.
+
+    So it is if `rotate` was killed.
+    """
+    mark = fingerprint(key.master_key)
+    for epoch in register.epochs:
+        if not epoch.until and epoch.fingerprint != mark:
+            sealed = files.state()[files.sealed]
+            if sealed is not None:
+                yield files.archive_file(epoch.number, sealed)
+
+
+def seal_for(
+    files: RecoveryFiles,
+    register: Register,
+    key: Key,
+    recipients: Sequence[Certificate],
+    config_data: bytes,
+) -> list[replacing.File]:
+    """Return what makes the private keys of *recipients*, and no others, open *key*.
+
+    So it does for the earlier epochs, if a private key that opens them has given *key*.
+    """
+    after = with_epoch(files, register, key).with_certificates(*recipients)
+    # Whoever something is sealed for, at any moment, must be in the register.
+    both = dict.fromkeys([*register.certificates, *recipients])
+    meanwhile = after.with_certificates(*both)
+    epoch = after.epochs[-1].number
+    sealed = recovery_files.seal(key, recipients, epoch=epoch, config_data=config_data)
+    return [
+        files.register_file(meanwhile),
+        *kept(files, register, key),
+        *_archives(files, key, recipients),
+        files.sealed_file(sealed),
+        *([files.register_file(after)] if after != meanwhile else []),
+    ]
+
+
+def _archives(
+    files: RecoveryFiles, key: Key, recipients: Sequence[Certificate]
+) -> Iterator[replacing.File]:
+    for path in files.archives():
+        text = None
+        if isinstance(key.opener, RSAPrivateKey):
+            try:
+                text = recovery_files.open_text(path, key.opener)
+            except RecoveryError as error:
+                log.warning("%s", error)
+        if text is None:
+            log.warning(
+                "%s stays sealed for whom it was; a --recovery-key that opens it would "
+                "seal it anew",
+                path,
+            )
+        else:
+            yield files.sealed_file(envelope.seal(text.pack(), recipients), path)

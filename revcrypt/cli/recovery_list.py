@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography import x509
 
-from revcrypt.cli import configs, recovery_files, recovery_keys
+from revcrypt.cli import configs, proven, recovery_files
 from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.errors import ExitCode, RecoveryError
 from revcrypt.recovery import certificates
@@ -20,7 +20,7 @@ SUMMARY = "say whose private keys open the backup; no key is needed"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare positionals and options."""
-    recovery_keys.add_config(parser)
+    proven.add_config(parser)
     parser.add_argument("--json", action="store_true", help="write JSON to stdout")
 
 

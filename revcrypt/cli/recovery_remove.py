@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from revcrypt.cli import configs, options, recovery_files, recovery_keys
+from revcrypt.cli import configs, options, proven, recovery_keys
 from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.errors import ExitCode, UsageError
 from revcrypt.recovery import certificates
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHICH",
         help="a part of its name, or the beginning of its SHA-256 fingerprint",
     )
-    recovery_keys.add_config(parser)
-    recovery_keys.add_key(parser)
+    proven.add_config(parser)
+    proven.add_key(parser)
     options.add_quiet(parser)
 
 
@@ -30,8 +30,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     """Do it."""
     options.set_level(arguments)
     config = configs.any_config_path(arguments.config)
-    data, _ = configs.read_whole(config)
     files = RecoveryFiles.of(config)
+    state = files.state()
+    data, _ = configs.read_whole(config)
     register = files.register()
     old = files.recipients(register)
     found = certificates.find(old, arguments.which)
@@ -45,14 +46,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         raise UsageError(
             "this is the last certificate; without it only the passphrase, if there is "
             "one, opens the backup",
-            hint="add another one first; or delete the recovery files beside the config",
+            hint="add another one first; or, to have none, delete "
+            f"{files.sealed}, and no archives",
         )
-    key = recovery_keys.open_key(arguments, config, register)
-    register = recovery_keys.with_epoch(register, key).with_certificates(*left)
-    epoch = register.epochs[-1].number
-    # The register last: whoever something is sealed for must be in it.
-    files.write_sealed(recovery_files.seal(key, left, epoch=epoch, config_data=data))
-    files.write_register(register)
+    key = proven.open_key(arguments, config)
+    files.replace(recovery_keys.seal_for(files, register, key, left, data), state)
     name = certificates.name(found[0])
     log.info("%s is no longer sealed for %s", files.sealed, name)
     log.warning(

@@ -1,7 +1,7 @@
 """`revcrypt rotate`: a new master key; the old one survives only for recovery keys.
 
-In an order in which it may be killed anywhere: whatever the config or the key file holds,
-its fingerprint is in the register, and both master keys are sealed before either changes.
+It may be killed anywhere: whatever the config or the key file holds, its fingerprint is
+in the register, without an end, and both master keys are sealed before either changes.
 """
 
 import argparse
@@ -9,8 +9,9 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from stat import S_ISREG
 
 from cryptography.x509 import Certificate
@@ -23,17 +24,17 @@ from revcrypt.cli import (
     options,
     output,
     passwd,
+    proven,
     recovery_files,
     recovery_keys,
-    replacing,
     views,
 )
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.recovery_files import RecoveryFiles
+from revcrypt.cli.replacing import File
 from revcrypt.cli.secrets import PassphraseSource, read_master_key
 from revcrypt.cli.sizes import human
 from revcrypt.errors import (
-    ConfigUnwritableError,
     ExitCode,
     MountpointError,
     UsageError,
@@ -41,16 +42,19 @@ from revcrypt.errors import (
 from revcrypt.format import config as config_format
 from revcrypt.format import keys
 from revcrypt.format.config import Config
+from revcrypt.format.names import CONFIG_NAME
 from revcrypt.format.volume import Volume
-from revcrypt.recovery import certificates
 from revcrypt.recovery.register import Epoch, Register
 from revcrypt.view.mounts import read_mounts, source_name
+from revcrypt.view.shown_config import MAX_CONFIG_SIZE
 from revcrypt.view.survey import Survey
 
 NAME = "rotate"
 SUMMARY = (
     "begin a new epoch, with a new master key that opens nothing of the earlier ones"
 )
+
+_CONFIG = os.fsdecode(CONFIG_NAME)
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare positionals and options."""
     parser.add_argument("plaindir", metavar="PLAINDIR", help="what is backed up")
     options.add_config(parser, "PLAINDIR/.gocryptfs.reverse.conf")
-    recovery_keys.add_key(parser)
+    proven.add_key(parser)
     options.add_new_passphrase(parser)
     init.add_no_passphrase(parser)
     parser.add_argument(
@@ -89,8 +93,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     options.set_level(arguments)
     options.check_directory(arguments.plaindir)
     path = configs.reverse_config_path(arguments.plaindir, arguments.config)
-    data, config = configs.read_whole(path)
     files = RecoveryFiles.of(path)
+    state = files.state()
+    data, config = configs.read_whole(path)
     register = files.register()
     recipients = files.recipients(register)
     if not recipients and not arguments.force:
@@ -105,24 +110,38 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         arguments.masterkey_file,
     )
     init.check_no_passphrase(new, has_certificates=bool(recipients))
-    _check_unmounted(arguments.plaindir)
-    _announce(arguments, path, config, recipients)
-    key, passphrase = _open(arguments, path, config, register, new)
+    _check_unmounted(arguments.plaindir, data)
+    key = proven.open_key(arguments, path, interrupted=True)
     _check_key_file(new.master_key_file, key)
-    _rotate(_Rotation(config, data, files, register, key), passphrase, new)
+    _announce(arguments, path, config, recipients)
+    passphrase = key.opener if isinstance(key.opener, bytes) else None
+    if new.no_passphrase:
+        passphrase = None
+    elif passphrase is None or new.passphrase.is_named:
+        passphrase = new.passphrase.read(new=True)
+    rotation = _Rotation(config, data, files, register, key)
+    files.replace(list(_files(rotation, passphrase, new)), state)
+    _tell(rotation, has_archive=bool(recipients))
     for file in options.secret_files(arguments):
         if file not in (*arguments.passfile, new.master_key_file):
             log.warning("%s opens the earlier epoch; remove it from here", file)
     return ExitCode.OK
 
 
-def _check_unmounted(plaindir: str) -> None:
+def _check_unmounted(plaindir: str, config_data: bytes) -> None:
+    """Raise `MountpointError` if a view is mounted that would go on with the old key."""
     expected = source_name(mounting.shown_source(plaindir, None)).encode()
     for mount in read_mounts():
-        if mount.is_view and mount.source == expected:
+        if not mount.is_encrypted:
+            continue
+        path = os.fsdecode(mount.mountpoint)
+        # Its source may be called anything; of somebody else's, that is all to be seen.
+        shown = None
+        with suppress(OSError), open(os.path.join(path, _CONFIG), "rb") as file:
+            shown = file.read(MAX_CONFIG_SIZE)
+        if shown == config_data or mount.source == expected:
             raise MountpointError(
-                f"{plaindir} is shown on {os.fsdecode(mount.mountpoint)}, with the key "
-                "of the epoch that is to end",
+                f"{plaindir} is shown on {path}, with the key that is to go",
                 hint="unmount it, or stop its service, and mount it again afterwards",
             )
 
@@ -163,9 +182,7 @@ def _announce(
         files,
         human(size),
     )
-    for certificate in recipients:
-        name = certificates.name(certificate)
-        log.info("sealed for %s, %s", name, certificates.fingerprint(certificate))
+    recovery_keys.tell_recipients(recipients)
     if arguments.yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
@@ -173,25 +190,6 @@ def _announce(
     print("Begin a new epoch? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("nothing was changed")
-
-
-def _open(
-    arguments: argparse.Namespace,
-    path: ConfigPath,
-    config: Config,
-    register: Register,
-    new: _Secrets,
-) -> tuple[Key, bytes | None]:
-    """Return the old key, and the passphrase that the new one is to have."""
-    source = options.passphrase(arguments)
-    if arguments.masterkey is None and arguments.recovery_key is None:
-        old = source.read(new=False)
-        key = Key(configs.open_with(config, old), config.features, is_proven=True)
-        if not new.passphrase.is_named:
-            return key, None if new.no_passphrase else old
-    else:
-        key = recovery_keys.open_key(arguments, path, register)
-    return key, None if new.no_passphrase else new.passphrase.read(new=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,74 +202,53 @@ class _Rotation:
     """The one of the epoch that ends."""
 
 
-def _rotate(rotation: _Rotation, passphrase: bytes | None, new: _Secrets) -> None:
+def _files(
+    rotation: _Rotation, passphrase: bytes | None, new: _Secrets
+) -> Iterator[File]:
+    """Yield what begins the new epoch, in the order in which it is to be written."""
     files, key = rotation.files, rotation.key
     recipients = files.recipients(rotation.register)
-    register = recovery_keys.with_epoch(rotation.register, key)
+    register = recovery_keys.with_epoch(files, rotation.register, key)
     register = register.with_certificates(*recipients)
-    ending = register.epochs[-1]
-    date = recovery_files.today()
+    *ended, ending = register.epochs
     fresh = Key(os.urandom(keys.MASTER_KEY_SIZE), key.features, is_proven=True)
     config = init.make_config(fresh, passphrase, rotation.config.scrypt.n)
     data = config_format.pack(config)
-    begun = Epoch(ending.number + 1, keys.fingerprint(fresh.master_key))
+    number = files.next_epoch(register)
+    begun = Epoch(number, keys.fingerprint(fresh.master_key))
 
-    files.write_register(replace(register, epochs=(*register.epochs, begun)))
-    archive = files.archive(ending.number, date)
+    yield files.register_file(replace(register, epochs=(*register.epochs, begun)))
     if recipients:
-        sealed = recovery_files.seal(
-            key, recipients, epoch=ending.number, config_data=rotation.config_data
+        old = rotation.config_data
+        yield from recovery_keys.kept(files, rotation.register, key)
+        yield files.archive_file(
+            ending.number,
+            recovery_files.seal(key, recipients, epoch=ending.number, config_data=old),
         )
-        files.write_sealed(sealed, archive)
-        sealed = recovery_files.seal(
-            fresh, recipients, epoch=begun.number, config_data=data
+        yield files.sealed_file(
+            recovery_files.seal(fresh, recipients, epoch=number, config_data=data)
         )
-        files.write_sealed(sealed)
+    show = None
     if new.master_key_file is not None:
-        with _overwritten(new.master_key_file):
-            init.write_master_key(new.master_key_file, fresh.master_key)
+        yield init.master_key_file(new.master_key_file, fresh.master_key)
     elif new.no_passphrase:
-        output.write_line(keys.format_master_key(fresh.master_key))
-    _write_config(files.path, data)
-    ended = replace(ending, until=date)
-    files.write_register(replace(register, epochs=(*register.epochs[:-1], ended, begun)))
+        text = keys.format_master_key(fresh.master_key)
+        show = partial(output.write_line, text)
+    yield File(
+        path=os.path.realpath(files.path),
+        data=data,
+        check=config_format.parse,
+        overwrite=True,
+        before=show,
+    )
+    ending = replace(ending, until=recovery_files.today())
+    yield files.register_file(replace(register, epochs=(*ended, ending, begun)))
 
+
+def _tell(rotation: _Rotation, *, has_archive: bool) -> None:
+    files = rotation.files
     for other in passwd.others(files.path, rotation.config.encrypted_key):
-        log.warning("%s still opens epoch %d; remove it", other, ending.number)
-    if recipients:
-        log.info("only the recovery keys open epoch %d, by %s", ending.number, archive)
-    log.info("epoch %d has begun; mount the view again", begun.number)
-
-
-def _write_config(path: str, data: bytes) -> None:
-    try:
-        with _overwritten(path):
-            replacing.replace(path, data, config_format.parse)
-    except OSError as error:
-        raise ConfigUnwritableError(
-            f"cannot replace config {path}: {error.strerror}",
-            hint="its directory and the disk must be writable for its owner",
-        ) from None
-
-
-@contextmanager
-def _overwritten(path: str) -> Iterator[None]:
-    """Overwrite what *path* was before, once something else is in its place.
-
-    What a filesystem or a disk keeps of it besides is out of our reach.
-    """
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield
-        return
-    try:
-        yield
-        status = os.fstat(fd)
-        if status.st_nlink == 0:
-            os.pwrite(fd, bytes(status.st_size), 0)
-            os.fsync(fd)
-        else:
-            log.warning("another hard link of the old %s opens what it opened", path)
-    finally:
-        os.close(fd)
+        log.warning("%s still opens the earlier epoch; remove it", other)
+    if has_archive:
+        log.info("only the recovery keys open it, by %s", files.archives()[0])
+    log.info("a new epoch has begun; mount the view again")

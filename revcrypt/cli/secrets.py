@@ -192,7 +192,8 @@ def _checked(data: bytes, origin: str) -> bytes:
     if not passphrase:
         raise PassphraseUnreadableError(
             f"{origin} gives an empty passphrase",
-            hint="the first line of a --passfile is the passphrase",
+            hint="the first line of a --passfile is the passphrase; where there is none, "
+            "give the key: --masterkey FILE",
         )
     if len(passphrase) > MAX_PASSPHRASE:
         raise PassphraseUnreadableError(

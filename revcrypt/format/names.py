@@ -33,7 +33,8 @@ ZERO_IV = bytes(BLOCK)
 """The IV of every directory where names are deterministic."""
 
 _BESIDE_CONFIG = re.compile(
-    rb"(?:\.epoch-[1-9][0-9]{0,5}\.[0-9]{4}-[0-9]{2}-[0-9]{2})?\.recovery\.p7m"
+    rb"(?:\.epoch-[1-9][0-9]{0,5}\.[0-9]{4}-[0-9]{2}-[0-9]{2}(?:\.[1-9][0-9]?)?)?"
+    rb"\.recovery\.p7m"
     rb"|\.recovery\.pem"
 )
 _XATTR_IV = b"xattr_name_iv_xx"

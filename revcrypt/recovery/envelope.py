@@ -139,7 +139,17 @@ class Envelope:
 
 
 def seal(text: bytes, certificates: Sequence[x509.Certificate]) -> bytes:
-    """Return *text* sealed for each of the certificates, which are RSA's."""
+    """Return *text* sealed for each of the certificates, which are RSA's.
+
+    Raises `RecoveryError` if nobody could tell apart two of them in the envelope.
+    """
+    names = {(one.issuer.public_bytes(), one.serial_number) for one in certificates}
+    if len(names) < len(certificates):
+        raise RecoveryError(
+            "two certificates have the same issuer and serial number, so the key of one "
+            "would open nothing",
+            hint="make another one; openssl req -x509 gives it a number of its own",
+        )
     builder = (
         pkcs7.PKCS7EnvelopeBuilder()
         .set_data(text)

@@ -9,6 +9,7 @@ import pytest
 
 from revcrypt.cli import init, mounting
 from tests.cli.parsing import Parsed
+from tests.cli.server import Server
 from tests.support import PASSPHRASE, revcrypt
 
 
@@ -36,6 +37,12 @@ def cipher(tmp_path: Path, config: str) -> Path:
     path.mkdir()
     (path / "gocryptfs.conf").write_text(config)
     return path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    """A server."""
+    return Server(tmp_path)
 
 
 @pytest.fixture

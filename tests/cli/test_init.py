@@ -12,6 +12,7 @@ import pytest
 
 from revcrypt import __version__
 from revcrypt.cli import configs
+from revcrypt.cli.replacing import replace_all
 from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import ConfigExistsError, ExitCode
 from revcrypt.format import config as config_format
@@ -177,7 +178,7 @@ def test_never_overwritten_in_a_race(source: Path, config: str) -> None:
     path = source / CONFIG
     dangling(path)
     with pytest.raises(ConfigExistsError):
-        configs.write_new(str(path), config_format.parse(config.encode()))
+        replace_all([configs.new_file(str(path), config_format.parse(config.encode()))])
     assert path.is_symlink()
     assert os.listdir(source) == [CONFIG]
 

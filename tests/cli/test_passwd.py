@@ -189,7 +189,7 @@ def test_with_the_master_key(case: Case) -> None:
 def test_refused(case: Case) -> None:
     """What cannot be done leaves the config as it was."""
     before = (case.plain / REVERSE_CONFIG).read_bytes()
-    words = ("passwd", case.passphrase, case.plain)
+    words = ("passwd", "-q", case.passphrase, case.plain)
     empty = rescue(*words, status=ExitCode.PASSPHRASE_UNREADABLE, stdin=b"\n")
     assert "empty passphrase" in checked(empty.stderr)
     words = ("passwd", case.passphrase, case.directory)

@@ -8,89 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from revcrypt.cli import configs, views
 from revcrypt.cli.recovery_files import RecoveryFiles, open_text, today
 from revcrypt.errors import ExitCode, UserError
-from revcrypt.format import config as config_format
 from revcrypt.format.config import Features
-from revcrypt.format.keys import derive_kek, parse_master_key, unwrap
-from revcrypt.format.volume import Volume
+from revcrypt.format.keys import parse_master_key
 from revcrypt.view.detect import take_sample
 from revcrypt.view.source import Source
 from tests.certificates import person
-from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, Case, rescue
+from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, rescue
+from tests.cli.server import LETTER, Server, opened_by
 from tests.cli.terminal import Terminal
 from tests.kills import killed_at_every_write
 from tests.support import KEY, PASSPHRASE, REVCRYPT, Mounts, write_secret
-from tests.view.trees import write_out
-
-LETTER = b"dear all\n"
-
-
-class Server(Case):
-    """A server with a backup of its first epoch; its disk is all but *copies*."""
-
-    def __init__(self, directory: Path) -> None:
-        (directory / "server").mkdir()
-        super().__init__(directory / "server")
-        (self.directory / "keyfile").unlink()
-        (self.plain / "letter").write_bytes(LETTER)
-        self.home = directory / "home"
-        self.home.mkdir()
-        self.certificate, self.private = person("ada").write(self.home)
-        self.recovery_key = f"--recovery-key={self.private}"
-        self.copies = directory
-        self.config = self.plain / REVERSE_CONFIG
-
-    def add(self) -> None:
-        """Seal the key of the present epoch."""
-        config = f"--config={self.plain}"
-        rescue("recovery", "add", config, self.passphrase, self.certificate)
-
-    def rotate(self, *words: str | Path, status: int = 0) -> str:
-        """Begin a new epoch; return what was said."""
-        key = self.passphrase
-        words = (key, "--yes", *words, self.plain)
-        return rescue("rotate", *words, status=status).stderr
-
-    def pull_as(self, name: str) -> Path:
-        """Make a copy of the view, with whatever key its passphrase opens."""
-        copy = self.copies / name
-        copy.mkdir()
-        opened = opened_by(self.config, PASSPHRASE)
-        assert opened is not None
-        write_view(self.plain, opened, copy)
-        return copy
-
-    def archives(self) -> list[str]:
-        """Return the names of the archives that belong to the config."""
-        return [Path(path).name for path in RecoveryFiles(str(self.config)).archives()]
-
-
-def write_view(plain: Path, key: bytes, copy: Path) -> None:
-    """Write what the view shows under *key*."""
-    config = configs.reverse_config_path(str(plain), None)
-    view = views.reverse_view(str(plain), Volume.open(key, Features()), config)
-    try:
-        write_out(view, copy)
-    finally:
-        view.close()
-
-
-def opened_by(config: Path, passphrase: str) -> bytes | None:
-    """Return the master key that a passphrase opens, if it does."""
-    try:
-        parsed = config_format.parse(config.read_bytes())
-        kek = derive_kek(os.fsencode(passphrase), parsed.scrypt, memory_limit=1 << 30)
-        return unwrap(parsed.encrypted_key, kek, hkdf=True)
-    except UserError:
-        return None
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Server:
-    """A server."""
-    return Server(tmp_path)
 
 
 def restored(server: Server, copy: Path, *key: str, status: int = 0) -> bool:

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from revcrypt.cli import init
 from revcrypt.cli.main import main
-from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.format.config import Features
+from tests.cli.rescuing import make_config
 from tests.rescue.running import Command, Said
 from tests.rescue.trees import build_small, write_copy
-from tests.support import KEY, PASSPHRASE
+from tests.support import PASSPHRASE
 
 CONFIG_NAME = ".gocryptfs.reverse.conf"
 
@@ -41,8 +40,7 @@ def passfile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(passfile: Path) -> Path:
     """A config of a default reverse view, for `PASSPHRASE` and `KEY`."""
     path = passfile.with_name("config")
-    passphrase = PassphraseSource([str(passfile)])
-    init.write_config(str(path), Features(), KEY, passphrase, scrypt_log_n=10)
+    path.write_bytes(make_config(Features()))
     return path
 
 
