@@ -92,7 +92,8 @@ def _telling(path: str) -> Iterator[None]:
     except OSError as error:
         raise ConfigUnwritableError(
             f"cannot write {path}: {error.strerror}",
-            hint="its directory and the disk must be writable for its owner",
+            hint="its directory and the disk must be writable for its owner; a new "
+            "config may lie elsewhere: --config FILE",
         ) from None
 
 

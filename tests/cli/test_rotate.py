@@ -153,13 +153,21 @@ def test_refused_without_certificates(server: Server) -> None:
 
 
 @pytest.mark.fuse
-def test_refused_while_mounted(server: Server, mounts: Mounts) -> None:
+@pytest.mark.parametrize("how", ["plainly", "renamed", "another tree"])
+def test_refused_while_mounted(how: str, server: Server, mounts: Mounts) -> None:
     """A mounted view would go on with the old key beside the new config."""
     server.add()
-    view = mounts.reverse(server.plain)
+    source, options = server.plain, []
+    if how == "renamed":
+        options = ["--fsname=somebody"]
+    elif how == "another tree":
+        source, options = server.home, [f"--config={server.config}"]
+    view = mounts.reverse(source, "view", *options)
     said = server.rotate(status=ExitCode.MOUNTPOINT)
     assert f"is shown on {view}" in said
     assert opened_by(server.config, PASSPHRASE) == KEY
+    mounts.unmount(view)
+    server.rotate()
 
 
 def test_somebody_has_to_agree(server: Server) -> None:
@@ -182,7 +190,10 @@ def test_a_wrong_passphrase_changes_nothing(server: Server) -> None:
     before = {path.name: path.read_bytes() for path in server.plain.iterdir()}
     write_secret(server.directory / "wrong", "wrong\n")
     key = f"--passfile={server.directory / 'wrong'}"
-    rescue("rotate", key, "--yes", server.plain, status=ExitCode.PASSPHRASE_WRONG)
+    words = ["rotate", key, "--yes", server.plain]
+    said = rescue(*words, status=ExitCode.PASSPHRASE_WRONG).stderr
+    # Nor is the whole tree looked at before.
+    assert "transferred anew" not in said
     assert {path.name: path.read_bytes() for path in server.plain.iterdir()} == before
 
 
