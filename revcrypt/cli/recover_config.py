@@ -102,14 +102,14 @@ def _master_keys(arguments: argparse.Namespace, config: ConfigPath) -> list[byte
 
 def _copied(cipherdir: str, files: RecoveryFiles) -> list[File]:
     """Return the recovery files of a copy, which its next pull would lose otherwise."""
-    copied = []
-    try:
-        for file in RecoveryFiles.of_copy(cipherdir).moved_to(files):
+    copied = list(RecoveryFiles.of_copy(cipherdir).moved_to(files))
+    for file in copied:
+        try:
             file.check(file.data)
-            copied.append(file)
-    except RecoveryError as error:
-        raise RecoveryError(
-            f"{file.path}: {error}",
-            hint="move it out of the copy, if no other copy has a good one",
-        ) from None
+        except RecoveryError as error:
+            suffix = file.path.removeprefix(files.path)
+            raise RecoveryError(
+                f"{RecoveryFiles.of_copy(cipherdir).path}{suffix}: {error}",
+                hint="take it from another copy, or move it away",
+            ) from None
     return copied

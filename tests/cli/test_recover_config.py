@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from stat import S_IMODE
 
 import pytest
 
 from revcrypt.errors import ExitCode
+from revcrypt.format.keys import fingerprint
 from tests.cli.refusals import checked
 from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, WRONG, Case, Gocryptfs, rescue
+from tests.cli.server import Server
 from tests.cli.terminal import Terminal
 from tests.support import KEY, PASSPHRASE, REVCRYPT, Mounts, run, snapshot, write_secret
 from tests.view.trees import ALL_FEATURES, ENCRYPTED
@@ -212,3 +215,58 @@ def test_nothing_to_try_it_on(tmp_path: Path) -> None:
     words = ("recover-config", CHEAP, case.masterkey, case.passphrase, case.copy)
     checked(rescue(*words, status=ExitCode.MASTER_KEY).stderr)
     assert os.listdir(case.copy) == []
+
+
+# What belongs to the config
+
+
+def test_recovery_files_come_along(server: Server) -> None:
+    """Beside the new config lies what the view shows, or its next pull would lose it."""
+    server.add()
+    server.rotate()
+    copy = server.pull_as("copy")
+    config = server.home / "data.conf"
+    words = ["recover-config", CHEAP, server.recovery_key, server.passphrase]
+    said = rescue(*words, f"--config={config}", copy).stderr
+    for path in copy.glob(f"{CONFIG}.*"):
+        beside = server.home / path.name.replace(CONFIG, "data.conf")
+        assert beside.read_bytes() == path.read_bytes()
+        assert f"wrote {beside}" in said
+    assert len(list(server.home.glob("data.conf.*"))) == 3
+    assert "sealed for CN=ada" in said
+    assert "compare it with the one that you noted" in said
+    key = ["--key", server.private, f"--proof={copy}", f"--config={config}"]
+    said = os.fsdecode(rescue("recovery", "check", *key).stdout)
+    [mark] = re.findall("its fingerprint: (.*)", said)
+    config.unlink()
+    # They stay if they are there, even if the copy has others.
+    kept = server.home / "data.conf.recovery.p7m"
+    [path] = copy.glob(f"{CONFIG}.epoch*")
+    path.unlink()
+    said = rescue(*words, f"--config={config}", copy).stderr
+    assert f"wrote {kept}" not in said
+    assert f"master key fingerprint {mark}" in said
+    assert len(list(server.home.glob("data.conf.*"))) == 3
+
+
+def test_a_spoiled_recovery_file_is_told(server: Server) -> None:
+    """It is not put beside a new config; nothing is written."""
+    server.add()
+    copy = server.pull_as("copy")
+    sealed = copy / f"{CONFIG}.recovery.p7m"
+    sealed.chmod(0o600)
+    sealed.write_text("rubbish")
+    write_secret(server.home / "key", KEY.hex())
+    words = ["recover-config", CHEAP, f"--masterkey={server.home}/key", server.passphrase]
+    config = server.home / "data.conf"
+    words += [f"--config={config}", copy]
+    said = checked(rescue(*words, "-q", status=ExitCode.RECOVERY).stderr)
+    assert str(sealed) in said
+    assert list(server.home.glob("data.conf*")) == []
+
+
+def test_every_opening_tells_the_fingerprint(server: Server) -> None:
+    """A forged copy is opened by the same private key; only the fingerprint differs."""
+    server.add()
+    said = rescue("ls", server.recovery_key, server.pull_as("copy")).stderr
+    assert f"the fingerprint of its master key is {fingerprint(KEY)}" in said

@@ -49,7 +49,7 @@ def pull(to: str) -> str:
     return f"""
 revcrypt reverse -q --config /etc/revcrypt/data.conf \
     --passfile /etc/revcrypt/data.pass /srv/data /run/view
-rsync -aHAX /run/view/ {to}/
+rsync -aHAX --delete /run/view/ {to}/
 umount /run/view
 """
 
@@ -96,10 +96,9 @@ def test_the_whole_story(tmp_path: Path) -> None:
         + "revcrypt reverse -q --config /etc/revcrypt/other.conf "
         "--masterkey /etc/revcrypt/other.key /srv/other /run/view\n"
         "ls /run/view | grep -c recovery; umount /run/view\n"
-        + "cp /backup/data/gocryptfs.conf.recovery.p7m "
-        "/etc/revcrypt/data.conf.recovery.p7m\n"
-        "cp /backup/data/gocryptfs.conf.recovery.pem "
-        "/etc/revcrypt/data.conf.recovery.pem\n"
+        + used("rotate without")
+        + pull("/backup/data")
+        + "ls /backup/data | grep recovery | sed 's/^/after the next pull: /'\n"
         + "cp -a /backup/data /backup/snapshot\n"
         + used("rotate")
         + pull("/backup/data")
@@ -108,6 +107,7 @@ def test_the_whole_story(tmp_path: Path) -> None:
         + "mkdir second; cd second\n"
         + used("key").replace("of Ada", "of Grace")
         + "cp recovery.crt.pem ../second.crt.pem; cd ..\n"
+        + used("archives", typed="of-the-key")
         + used("replace", typed="long passphrase")
         + "revcrypt recovery list --config /etc/revcrypt/data.conf\n",
     )
@@ -120,11 +120,14 @@ def test_the_whole_story(tmp_path: Path) -> None:
         "gocryptfs shows a letter",
         "2",
         "as it was: letter",
+        "after the next pull: gocryptfs.conf.recovery.p7m",
+        "after the next pull: gocryptfs.conf.recovery.pem",
     ):
         assert line in lines
     listed = out.split("data.conf.recovery.p7m is opened by")[-1]
     assert "CN=recovery of Grace" in listed.split("epoch-1")[0]
     assert "CN=recovery of Ada" not in listed.split("epoch-1")[0]
+    assert "CN=recovery of Grace" in listed.split("epoch-1")[1]
 
 
 def test_paper_and_passphrases(tmp_path: Path) -> None:
