@@ -48,9 +48,11 @@ def killed_at_every_write(
     prepare: Callable[[], object],
     *,
     stdin: str = "",
+    first: int = 1,
 ) -> Iterator[Run]:
     """Run `revcrypt ARGUMENTS`, killed later each time, until it comes to its end.
 
+    Those before the *first* write are left out, where they are others' business.
     *prepare* sets up anew what each run works on. Yields after every run, the whole one
     included, so that what it has left can be looked at.
     """
@@ -64,7 +66,7 @@ def killed_at_every_write(
     with server:
         assert server.stdin is not None
         assert server.stdout is not None
-        for at in count(1):
+        for at in count(first):
             assert at < MOST_WRITES
             prepare()
             request = {"at": at, "argv": [os.fspath(word) for word in arguments]}
@@ -74,7 +76,7 @@ def killed_at_every_write(
             yield run
             if not run.was_killed:
                 assert run.status == 0, run
-                assert at > 1, "nothing was written"
+                assert at > first, "nothing was written"
                 break
         server.stdin.close()
 
