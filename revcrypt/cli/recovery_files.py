@@ -94,6 +94,14 @@ class RecoveryFiles:
         current = [self.sealed] if os.path.lexists(self.sealed) else []
         return current + self.archives()
 
+    def missing_error(self) -> RecoveryError:
+        """Return the error for a config without any of them."""
+        return RecoveryError(
+            f"there is no recovery file {self.sealed}",
+            hint="it is beside the config, and in the root of every copy of the view; "
+            "revcrypt recovery add CERT.pem makes one",
+        )
+
     def register(self) -> Register:
         """Return the register, which may be empty; raises `RecoveryError`."""
         path = self.path + _REGISTER
@@ -251,10 +259,7 @@ def open_key(key_path: str, config: ConfigPath, cipherdir: str | None) -> Key:
     if not paths and cipherdir is not None:
         paths = RecoveryFiles.of_copy(cipherdir).all_sealed()
     if not paths:
-        raise RecoveryError(
-            f"there is no recovery file {files.sealed}",
-            hint="it is beside the config, and in the root of every copy of the view",
-        )
+        raise files.missing_error()
     private_key = secrets.read_private_key(key_path)
     keys = []
     problems = []

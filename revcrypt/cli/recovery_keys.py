@@ -78,7 +78,7 @@ def kept(files: RecoveryFiles, register: Register, key: Key) -> Iterator[replaci
     mark = fingerprint(key.master_key)
     for epoch in register.epochs:
         if not epoch.until and epoch.fingerprint != mark:
-            sealed = files.state()[files.sealed]
+            sealed = files.state().get(files.sealed)
             if sealed is not None:
                 yield files.archive_file(epoch.number, sealed)
 

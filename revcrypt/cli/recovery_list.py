@@ -9,7 +9,7 @@ from cryptography import x509
 
 from revcrypt.cli import configs, proven, recovery_files
 from revcrypt.cli.recovery_files import RecoveryFiles
-from revcrypt.errors import ExitCode, RecoveryError
+from revcrypt.errors import ExitCode
 from revcrypt.recovery import certificates
 from revcrypt.recovery.envelope import Recipient
 from revcrypt.recovery.register import Register
@@ -30,10 +30,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     register = files.register()
     paths = files.all_sealed()
     if not paths:
-        raise RecoveryError(
-            f"there is no recovery file {files.sealed}",
-            hint="revcrypt recovery add CERT.pem makes one",
-        )
+        raise files.missing_error()
     found = {
         path: list(_recipients(register, recovery_files.read_envelope(path).recipients))
         for path in paths

@@ -120,8 +120,13 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     elif passphrase is None or new.passphrase.is_named:
         passphrase = new.passphrase.read(new=True)
     rotation = _Rotation(config, data, files, register, key)
-    files.replace(list(_files(rotation, passphrase, new)), state)
-    _tell(rotation, has_archive=bool(recipients))
+    written = list(_files(rotation, passphrase, new))
+    files.replace(written, state)
+    for other in passwd.others(files.path, config.encrypted_key):
+        log.warning("%s still opens the earlier epoch; remove it", other)
+    for archive in (file.path for file in written if file.is_new):
+        log.info("only the recovery keys open what is sealed in %s", archive)
+    log.info("a new epoch has begun; mount the view again")
     for file in options.secret_files(arguments):
         if file not in (*arguments.passfile, new.master_key_file):
             log.warning("%s opens the earlier epoch; remove it from here", file)
@@ -243,12 +248,3 @@ def _files(
     )
     ending = replace(ending, until=recovery_files.today())
     yield files.register_file(replace(register, epochs=(*ended, ending, begun)))
-
-
-def _tell(rotation: _Rotation, *, has_archive: bool) -> None:
-    files = rotation.files
-    for other in passwd.others(files.path, rotation.config.encrypted_key):
-        log.warning("%s still opens the earlier epoch; remove it", other)
-    if has_archive:
-        log.info("only the recovery keys open it, by %s", files.archives()[0])
-    log.info("a new epoch has begun; mount the view again")

@@ -122,7 +122,7 @@ def test_killed_at_every_write(rotated: Server, kill_shim: Path) -> None:
     words += [rotated.recovery_key, grace(rotated)]
     seen = set()
     # Before, there are only temporary files.
-    for _ in killed_at_every_write(kill_shim, words, prepare, first=22):
+    for _ in killed_at_every_write(kill_shim, words, prepare, first=17):
         assert rotated.sealed_for("ada") == keys
         seen.add(len(rotated.sealed_for("grace")))
     assert seen == {0, 1, 2}
