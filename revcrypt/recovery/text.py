@@ -12,7 +12,7 @@ tell whether what it holds was changed, so the text tells by itself.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Self
 
@@ -34,7 +34,7 @@ class RecoveryText:
     the config at that time, in hex digits.
     """
 
-    master_key: bytes
+    master_key: bytes = field(repr=False)
     features: Features
     epoch: int
     date: str

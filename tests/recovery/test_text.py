@@ -41,6 +41,12 @@ def test_round_trip(options: str) -> None:
     assert f"gocryptfs {options} CIPHERDIR MOUNTPOINT\n" in text.pack().decode()
 
 
+def test_nothing_in_tracebacks() -> None:
+    """Shown by a program, it is without the key."""
+    assert "config_checksum" in repr(TEXT)
+    assert repr(KEY)[2:-1] not in repr(TEXT)
+
+
 def test_people_can_read_it() -> None:
     """The key is in the notation of gocryptfs, and names are words."""
     lines = TEXT.pack().decode().splitlines()
