@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -44,15 +45,19 @@ def _problems(certificate: x509.Certificate) -> Iterator[str]:
             certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5
         )
         key = certificate.public_key()
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         is_rsa = False
     if not is_rsa or not isinstance(key, RSAPublicKey):
         yield "has no RSA key for encryption"
         return
     if key.key_size < LEAST_BITS:
         yield f"has an RSA key of {key.key_size} bits, less than {LEAST_BITS}"
-    if isinstance(certificate.signature_hash_algorithm, SHA1 | MD5):
-        yield f"is signed with {certificate.signature_hash_algorithm.name.upper()}"
+    try:
+        signed_with = certificate.signature_hash_algorithm
+        if isinstance(signed_with, SHA1 | MD5):
+            yield f"is signed with {signed_with.name.upper()}"
+    except UnsupportedAlgorithm:
+        yield "is signed in a way that nobody knows here"
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from revcrypt.errors import RecoveryError
 from revcrypt.recovery import certificates
@@ -20,6 +21,8 @@ REFUSED = {
     "-newkey rsa-pss": "no RSA key for encryption",
     "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1": "no RSA key for encryption",
     "-newkey ed25519": "no RSA key for encryption",
+    "-newkey ec -pkeyopt ec_paramgen_curve:SM2": "no RSA key for encryption",
+    "-newkey ec -pkeyopt ec_paramgen_curve:secp112r1": "no RSA key for encryption",
     "-newkey rsa:2048 -addext keyUsage=digitalSignature": "key usage",
 }
 FIT = [
@@ -42,6 +45,17 @@ def test_weak_or_useless_ones_are_refused(options: str, tmp_path: Path) -> None:
     """What cannot be opened, or by others too, is refused with the reason."""
     certificate = made_by_openssl(options, tmp_path)
     with pytest.raises(RecoveryError, match=re.escape(REFUSED[options])):
+        certificates.check(certificate)
+
+
+def test_an_unknown_signature() -> None:
+    """Nobody can tell whether it is a weak one."""
+    sha256, md2 = (
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01" + end for end in (b"\x0b", b"\x02")
+    )
+    data = person("ada").certificate.public_bytes(Encoding.DER).replace(sha256, md2)
+    [certificate] = certificates.load(data)
+    with pytest.raises(RecoveryError, match="signed in a way that nobody knows"):
         certificates.check(certificate)
 
 
