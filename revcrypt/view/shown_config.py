@@ -41,6 +41,7 @@ class ShownConfig:
         self._in_root = in_root
         self._check = check
         self._files = {b"": _ShownFile(dir_fd, name, b"", check)}
+        self._refused: set[bytes] = set()
 
     def hides(self, plain_name: bytes) -> bool:
         """Tell whether an entry of the source's root is one of the files."""
@@ -72,8 +73,10 @@ class ShownConfig:
             except FileNotFoundError:
                 return False
             except (OSError, UserError) as error:
-                name = os.fsdecode(self._name + suffix)
-                log.warning("%s is not shown: %s", name, error)
+                if suffix not in self._refused:
+                    name = os.fsdecode(self._name + suffix)
+                    log.warning("%s is not shown: %s", name, error)
+                self._refused.add(suffix)
                 return False
             self._files[suffix] = file
         return True

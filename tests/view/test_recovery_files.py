@@ -90,7 +90,9 @@ def test_the_names_are_taken(tree: Path, features: Features) -> None:
     assert b"gocryptfs.conf.recovery.p7m" not in shown
 
 
-def test_new_ones_appear_and_none_is_lost(tree: Path) -> None:
+def test_new_ones_appear_and_none_is_lost(
+    tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """One that is made while the view is mounted is shown; one that goes is kept."""
     name = b"gocryptfs.conf.recovery.pem"
     path = tree / f"{PLAIN_NAME}.recovery.pem"
@@ -106,6 +108,7 @@ def test_new_ones_appear_and_none_is_lost(tree: Path) -> None:
     path.write_text("bad")
     assert not shown.shows(name)
     assert name not in shown.names()
+    assert len(caplog.records) == 1, "looking again is no news"
     path.write_text("good")
     assert name in shown.names()
     for bad in (lambda: path.write_text("bad"), path.unlink):
