@@ -15,6 +15,7 @@ from revcrypt.errors import (
     ConfigExistsError,
     ConfigInvalidError,
     ConfigUnreadableError,
+    RecoveryError,
     UsageError,
 )
 from revcrypt.format import config as config_format
@@ -243,8 +244,9 @@ def _check_shown(suffix: bytes, content: bytes) -> None:
         config_format.parse(content)
     elif suffix.endswith(b".p7m"):
         Envelope.parse(content)
-    else:
-        Register.parse(content)
+    elif Register.parse(content).pack() != content:
+        # There may be anything around certificates, such as a private key.
+        raise RecoveryError("it holds more than certificates and epochs")
 
 
 def _unshowable(config_path: ConfigPath, error: OSError) -> ConfigUnreadableError:

@@ -89,8 +89,6 @@ def _check_recovery_files(backup: Backup, shown: Findings) -> None:
         except RecoveryError as error:
             name = os.fsencode(os.path.basename(path))
             text = str(error).removeprefix(f"{path}: ")
-            kind = Kind.CONFIG
-            shown.report(Finding(kind=kind, cipher_path=name, plain_path=None, text=text))
             shown.report(
                 Finding(kind=Kind.CONFIG, cipher_path=name, plain_path=None, text=text)
             )
