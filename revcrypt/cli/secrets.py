@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -218,7 +219,8 @@ def read_master_key(text: str) -> bytes:
         return parse_master_key(text)
     try:
         if text == _STDIN:
-            return paper.parse(_master_key_text())
+            is_typed = sys.stdin is not None and sys.stdin.isatty()
+            return _typed_master_key() if is_typed else _piped_master_key()
         with open(text, encoding="utf-8", errors="replace") as file:
             _warn_of_others(text, file.fileno())
             return paper.parse(file.read(MAX_PASSPHRASE))
@@ -237,32 +239,35 @@ def is_master_key(text: str) -> bool:
     return True
 
 
-def _master_key_text() -> str:
-    if sys.stdin is None:
-        return ""
-    if not sys.stdin.isatty():
-        return sys.stdin.read(MAX_PASSPHRASE)
+def _piped_master_key() -> bytes:
+    """Return the key, and leave to others what comes after its last line."""
+    text = ""
+    while sys.stdin is not None and len(text) <= MAX_PASSPHRASE:
+        line = sys.stdin.buffer.readline(MAX_PASSPHRASE)
+        if not line:
+            break
+        text += line.decode(errors="replace")
+        with suppress(MasterKeyError):
+            return paper.parse(text)
+    return paper.parse(text)
+
+
+def _typed_master_key() -> bytes:
+    """Return the key, which is whole or in lines; ask again for what is mistyped."""
     text = _ask("Master key: ")
-    if paper.is_line(text):
-        return _lines_of_sheet(text)
-    # As printed, it has two lines, and the first ends with a dash.
+    # As gocryptfs prints it, it has two lines, and the first ends with a dash.
     while text.rstrip().endswith("-"):
         text += _ask("Master key, next line: ")
-    return text
-
-
-def _lines_of_sheet(text: str) -> str:
-    """Return all lines of a sheet, of which *text* is the first; ask again if need be."""
-    lines: list[str] = []
-    while True:
+    lines: list[bytes] = []
+    while not is_master_key(text):
         try:
-            paper.parse_line(len(lines) + 1, text)
-            lines.append(text)
+            lines.append(paper.parse_line(len(lines) + 1, text))
         except MasterKeyError as error:
             log.warning("%s; type it again", error)
         if len(lines) == paper.GROUPS:
-            return "\n".join(lines)
+            return b"".join(lines)
         text = _ask(f"Line {len(lines) + 1}: ")
+    return parse_master_key(text)
 
 
 def master_key_credential() -> str | None:
@@ -281,6 +286,7 @@ def read_private_key(path: str) -> RSAPrivateKey:
     """
     try:
         with open(path, "rb") as file:
+            _warn_of_others(path, file.fileno())
             data = file.read(_MAX_PRIVATE_KEY)
     except OSError as error:
         raise RecoveryError(f"cannot read private key {path}: {error.strerror}") from None

@@ -24,6 +24,7 @@ _DIGITS = 12
 _LOOK_ALIKE = str.maketrans("oOlI|", "00111")
 _NUMBERED = re.compile(r"([0-9]+)\s*[:.)]\s*(.*)", re.DOTALL)
 _MARK = re.compile(rf"(?<![0-9a-fA-F])([1-{GROUPS}]):")
+_BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _HINT = "compare it with the sheet; 8 and B, 6 and b, 0 and D look alike"
 
 
@@ -44,19 +45,17 @@ def _check(number: int, part: bytes) -> int:
     return crc_hqx(bytes([number]) + part, 0)
 
 
-def is_line(text: str) -> bool:
-    """Tell whether *text* is from a sheet, as opposed to gocryptfs's notation."""
-    return ":" in text
-
-
 def parse(text: str) -> bytes:
-    """Return the master key in *text*, as a sheet or as gocryptfs has it.
+    """Return the master key in *text*: as gocryptfs has it, as lines, or a whole sheet.
 
     Raises `MasterKeyError`, which says where the error is and never repeats the text.
     """
-    if not is_line(text):
-        return parse_master_key(text)
     typed = [line for line in text.splitlines() if line.strip()]
+    try:
+        return parse_master_key(text)
+    except MasterKeyError:
+        if len(typed) != GROUPS and ":" not in text:
+            raise
     if len(typed) != GROUPS:
         # Lines were joined, or one was cut in two. Their numbers still tell them apart.
         typed = _split(text)
@@ -70,8 +69,11 @@ def _split(text: str) -> list[str]:
             raise MasterKeyError(
                 f"line {number} of the master key is missing", hint=_HINT
             )
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    return [text[mark.start() : end] for mark, end in zip(marks, ends)]
+    starts = [mark.start() for mark in marks[:GROUPS]]
+    # After a blank line, a sheet speaks of other things.
+    end = _BLANK_LINE.search(text, starts[-1])
+    ends = [*starts[1:], len(text) if end is None else end.start()]
+    return [text[start:end] for start, end in zip(starts, ends)]
 
 
 def parse_line(number: int, text: str) -> bytes:

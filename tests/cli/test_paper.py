@@ -147,12 +147,14 @@ def test_typed_on_a_terminal(case: Case) -> None:
     (case.copy / CONFIG).unlink()
     words = shlex.split(command["revcrypt recover-config"])[1:-1]
     lines = paper.lines(KEY)
-    asked = [("Master key: ", lines[0]), ("Line 2: ", lines[1].replace("4", "5", 1))]
+    asked = [("Master key: ", lines[0][3:-1]), ("Line 1: ", lines[0][3:])]
+    asked += [("Line 2: ", lines[1].replace("4", "5", 1))]
     asked += [(f"Line {at}: ", lines[at - 1]) for at in range(2, 9)]
     asked += [("Passphrase: ", PASSPHRASE), ("Repeat: ", PASSPHRASE)]
     terminal = Terminal()
     words = [*REVCRYPT, *words, "--scrypt-n=10", str(case.copy)]
     assert terminal.run(words, asked) == ExitCode.OK
+    assert "line 1 of the master key has 11 digits, not 12; type it" in terminal.shown
     assert "line 2 of the master key is mistyped; type it again" in terminal.shown
     assert lines[1][3:7] not in terminal.shown
     assert rescue("cat", case.passphrase, case.copy, LONG).stdout == b"content"
@@ -165,6 +167,13 @@ def test_mistyped(case: Case) -> None:
     said = rescue(*words, status=ExitCode.MASTER_KEY, stdin=wrong).stderr
     assert "line 3 of the master key is mistyped" in checked(said)
     assert "080" not in said
+
+
+def test_the_sheet_itself(case: Case) -> None:
+    """Printed as text into a file, it is a file with the key."""
+    sheet = case.directory / "sheet"
+    rescue("paper", "-q", case.passphrase, case.plain, "-o", sheet)
+    assert rescue("ls", f"--masterkey={sheet}", case.copy).lines
 
 
 def test_written_to_a_file(case: Case) -> None:

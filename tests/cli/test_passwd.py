@@ -9,6 +9,7 @@ import pytest
 
 from revcrypt.errors import ExitCode
 from revcrypt.format import config as config_format
+from revcrypt.recovery import paper
 from tests.cli.refusals import checked
 from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, WRONG, Case, rescue
 from tests.cli.terminal import Terminal
@@ -154,6 +155,14 @@ def test_two_lines(case: Case) -> None:
     """Both passphrases can be lines of stdin, as with gocryptfs."""
     rescue("passwd", "-q", case.plain, stdin=f"{PASSPHRASE}\n{NEW}\n".encode())
     assert key_in(case.plain / REVERSE_CONFIG, NEW) == KEY
+
+
+@pytest.mark.parametrize("key", [KEY.hex(), "\n".join(paper.lines(KEY))])
+def test_the_master_key_and_a_line(case: Case, key: str) -> None:
+    """What comes after a master key on stdin is the new passphrase."""
+    words = ("passwd", "-q", "--masterkey=-", case.copy)
+    rescue(*words, stdin=f"{key}\n{NEW}\n".encode())
+    assert key_in(case.copy / CONFIG, NEW) == KEY
 
 
 def test_two_lines_of_a_descriptor(case: Case) -> None:

@@ -12,8 +12,18 @@ import pytest
 
 from revcrypt.cli import configs, options
 from revcrypt.cli.main import make_parser
-from revcrypt.cli.secrets import PassphraseSource, descriptor, read_master_key
-from revcrypt.errors import MasterKeyError, PassphraseUnreadableError, UsageError
+from revcrypt.cli.secrets import (
+    PassphraseSource,
+    descriptor,
+    read_master_key,
+    read_private_key,
+)
+from revcrypt.errors import (
+    MasterKeyError,
+    PassphraseUnreadableError,
+    RecoveryError,
+    UsageError,
+)
 from tests.support import KEY
 
 LONGEST = b"x" * 2048
@@ -125,6 +135,9 @@ def test_others_can_read(
     path.chmod(mode)
     assert PassphraseSource([str(path)]).read(new=False) == KEY.hex().encode()
     assert read_master_key(str(path)) == KEY
+    with pytest.raises(RecoveryError):
+        read_private_key(str(path))
+    assert len(caplog.records) == 3
     messages = {record.getMessage() for record in caplog.records}
     assert messages == {f"others can read {path}; forbid it: chmod 600 '{path}'"}
 
