@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from revcrypt.cli import replacing
+from revcrypt.cli import memory, replacing
 from revcrypt.cli.secrets import PassphraseSource
 from revcrypt.errors import (
     ConfigExistsError,
@@ -170,12 +170,15 @@ def open_with(config: Config, secret: bytes) -> bytes:
     Raises `PassphraseWrongError` or `ScryptCostError`.
     """
     kek = keys.derive_kek(secret, config.scrypt, memory_limit=memory_limit())
-    return keys.unwrap(config.encrypted_key, kek, hkdf=config.features.hkdf)
+    master_key = keys.unwrap(config.encrypted_key, kek, hkdf=config.features.hkdf)
+    memory.lock()
+    return master_key
 
 
 def wrap(master_key: bytes, secret: bytes, scrypt: ScryptParams, *, hkdf: bool) -> bytes:
     """Return *master_key* as a config stores it that the passphrase *secret* opens."""
     kek = keys.derive_kek(secret, scrypt, memory_limit=memory_limit())
+    memory.lock()
     nonce = os.urandom(keys.wrap_nonce_size(hkdf=hkdf))
     return keys.wrap(master_key, kek, nonce=nonce, hkdf=hkdf)
 

@@ -29,6 +29,7 @@ def protect() -> None:
 def lock() -> None:
     """Keep all memory that we have now, and so the keys in it, from the swap space.
 
+    Wherever a key is opened this is called, and again where others are derived from it.
     What comes later, such as a million inodes, is not locked. Nor is anything for users
     who may not lock that much (RLIMIT_MEMLOCK).
     """

@@ -21,6 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from revcrypt.cli import memory
 from revcrypt.errors import (
     MasterKeyError,
     PassphraseUnreadableError,
@@ -220,14 +221,17 @@ def read_master_key(text: str) -> bytes:
     try:
         if text == _STDIN:
             is_typed = sys.stdin is not None and sys.stdin.isatty()
-            return _typed_master_key() if is_typed else _piped_master_key()
-        with open(text, encoding="utf-8", errors="replace") as file:
-            _warn_of_others(text, file.fileno())
-            return paper.parse(file.read(MAX_PASSPHRASE))
+            key = _typed_master_key() if is_typed else _piped_master_key()
+        else:
+            with open(text, encoding="utf-8", errors="replace") as file:
+                _warn_of_others(text, file.fileno())
+                key = paper.parse(file.read(MAX_PASSPHRASE))
     except OSError as error:
         raise MasterKeyError(
             f"cannot read master key file {text}: {error.strerror}"
         ) from None
+    memory.lock()
+    return key
 
 
 def is_master_key(text: str) -> bool:
@@ -303,6 +307,7 @@ def read_private_key(path: str) -> RSAPrivateKey:
         ) from None
     if not isinstance(key, RSAPrivateKey):
         raise RecoveryError(f"{path} holds a private key, but not one of RSA")
+    memory.lock()
     return key
 
 

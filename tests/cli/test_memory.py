@@ -12,12 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from revcrypt.cli import configs
 from revcrypt.cli.configs import Key
 from revcrypt.cli.main import main, make_parser
+from revcrypt.cli.secrets import read_master_key, read_private_key
 from revcrypt.errors import ExitCode
+from revcrypt.format import config as config_format
 from revcrypt.format.config import Features
+from revcrypt.format.keys import ScryptParams
 from revcrypt.format.volume import Volume
-from tests.cli.rescuing import Case, attempt
+from tests.certificates import person as somebody
+from tests.cli.rescuing import Case, attempt, make_config
 from tests.mount.people import person, read
 from tests.support import (
     KEY,
@@ -162,9 +167,7 @@ def test_nothing_is_told(mounts: Mounts, tmp_path: Path) -> None:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         for file in (path, path.with_name("environ")):
             assert not told(file), file
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    locked = int(status.split("VmLck:")[1].split()[0])
-    assert locked > 1000, "root locks its keys in memory"
+    assert locked(process.pid) > 1000, "root locks its keys in memory"
     process.send_signal(signal.SIGABRT)
     assert process.wait(timeout=30) == -signal.SIGABRT
     assert os.listdir(place) == []
@@ -175,6 +178,30 @@ def test_nothing_is_told(mounts: Mounts, tmp_path: Path) -> None:
     other.wait()
     [core] = place.iterdir()
     assert told(core)
+
+
+USES = {
+    "passphrase": lambda *_: configs.open_with(
+        config_format.parse(make_config()), PASSPHRASE.encode()
+    ),
+    "new passphrase": lambda *_: configs.wrap(
+        KEY, b"new", ScryptParams(bytes(32), 1 << 10), hkdf=True
+    ),
+    "master key": lambda case, _: read_master_key(str(case.directory / "keyfile")),
+    "private key": lambda _, private: read_private_key(str(private)),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_no_key_is_swapped(use: str, case: Case) -> None:
+    """Whatever opens a key, and for whatever command, locks it in memory."""
+    _, private = somebody("ada").write(case.directory)
+    pid = os.fork()
+    if not pid:
+        before = locked()
+        USES[use](case, private)
+        os._exit(0 if before == 0 and locked() > 1000 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_nothing_in_tracebacks(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +217,12 @@ def test_nothing_in_tracebacks(case: Case, monkeypatch: pytest.MonkeyPatch) -> N
     assert "ValueError: Key(Features(" in said.stderr
     for secret in (PASSPHRASE, KEY.hex(), repr(KEY)[2:-1]):
         assert secret not in said.stderr
+
+
+def locked(process: int | str = "self") -> int:
+    """Return how many KiB of a process are kept from the swap space."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.split("VmLck:")[1].split()[0])
 
 
 def unlimited() -> None:
