@@ -174,6 +174,8 @@ def initialise(request: Request) -> ExitCode:
     files.replace([*written, configs.new_file(path, config)], state)
     if not request.quiet:
         log.info("wrote %s", path)
+        if certificates:
+            files.tell(certificates)
     _tell_master_key(request, key.master_key)
     return ExitCode.OK
 

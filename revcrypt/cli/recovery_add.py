@@ -1,17 +1,13 @@
 """`revcrypt recovery add`: seal the master key for more certificates."""
 
 import argparse
-import logging
 
 from revcrypt.cli import configs, options, proven, recovery_files, recovery_keys
 from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.errors import ExitCode
-from revcrypt.recovery import certificates
 
 NAME = "add"
 SUMMARY = "let the private keys of these certificates open the backup, too"
-
-log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +37,5 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     key = proven.open_key(arguments, config)
     recipients = tuple(dict.fromkeys([*old, *new]))
     files.replace(recovery_keys.seal_for(files, register, key, recipients, data), state)
-    for certificate in recipients:
-        log.info("opened by the private key of %s", certificates.name(certificate))
-    log.info("wrote %s, which the view shows, too", files.sealed)
+    files.tell(recipients)
     return ExitCode.OK

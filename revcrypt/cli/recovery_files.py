@@ -167,6 +167,12 @@ class RecoveryFiles:
                 )
             replacing.replace_all(files)
 
+    def tell(self, recipients: Sequence[x509.Certificate]) -> None:
+        """Say for whom the master key was sealed, and where it is."""
+        for certificate in recipients:
+            log.info("opened by the private key of %s", certificates.name(certificate))
+        log.info("wrote %s, which the view shows, too", self.sealed)
+
 
 def seal(
     key: Key, recipients: Sequence[x509.Certificate], *, epoch: int, config_data: bytes

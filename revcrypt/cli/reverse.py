@@ -35,8 +35,8 @@ def add_view(parser: argparse.ArgumentParser) -> None:
         "--no-show-config",
         dest="show_config",
         action="store_false",
-        help="do not show the config in the view; then only the master key, or a config "
-        "kept elsewhere, can restore the backup",
+        help="show neither the config nor recovery files in the view; then only the "
+        "master key, or such files kept elsewhere, can restore the backup",
     )
     options.add_name_features(
         parser.add_argument_group("names, where there is no config to say so")

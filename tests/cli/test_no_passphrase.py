@@ -39,11 +39,13 @@ def test_init_with_a_certificate(plain: Path, ada: tuple[Path, Path]) -> None:
     """The recovery files are there from the beginning."""
     certificate, key = ada
     stdin = PASSPHRASE.encode()
-    rescue("init", CHEAP, f"--recovery={certificate}", plain, stdin=stdin)
+    said = rescue("init", CHEAP, f"--recovery={certificate}", plain, stdin=stdin).stderr
+    assert "opened by the private key of CN=ada" in said
+    assert f"wrote {plain / REVERSE_CONFIG}.recovery.p7m" in said
     assert names(plain) == {"", ".recovery.p7m", ".recovery.pem"}
     config = f"--config={plain}"
-    said = rescue("recovery", "check", "--key", key, config).stdout
-    assert b"the config is the same as then" in said
+    checked = rescue("recovery", "check", "--key", key, config).stdout
+    assert b"the config is the same as then" in checked
     (plain / REVERSE_CONFIG).unlink()
     again = rescue("init", CHEAP, plain, stdin=stdin, status=ExitCode.CONFIG_EXISTS)
     assert "there is a recovery file already" in again.stderr
