@@ -15,6 +15,7 @@ from revcrypt.errors import (
     ConfigExistsError,
     ConfigInvalidError,
     ConfigUnreadableError,
+    PassphraseWrongError,
     RecoveryError,
     UsageError,
 )
@@ -158,6 +159,11 @@ def unlock(
         raise ConfigInvalidError(
             f"{config_path.path}: it needs a FIDO2 token, which revcrypt cannot ask",
             hint="give the master key instead: --masterkey",
+        )
+    if not config.has_passphrase:
+        raise PassphraseWrongError(
+            f"{config_path.path} has no passphrase",
+            hint="the master key opens it (--masterkey), or a recovery key",
         )
     secret = passphrase.read(new=False)
     master_key = open_with(config, secret)

@@ -55,13 +55,11 @@ def _describe(path: ConfigPath, config: Config) -> Iterator[tuple[str, str]]:
     yield "good for", kind
     if Flag.FIDO2 in config.flags:
         yield "unlocked by", "a FIDO2 token, which revcrypt cannot ask"
-    yield (
-        "passphrase",
-        (
-            f"scrypt with N={scrypt.n}, R={scrypt.r}, P={scrypt.p}: "
-            f"{human(scrypt.memory)} for each guess"
-        ),
-    )
+    if config.has_passphrase:
+        cost = f"scrypt with N={scrypt.n}, R={scrypt.r}, P={scrypt.p}"
+        yield "passphrase", f"{cost}: {human(scrypt.memory)} for each guess"
+    else:
+        yield "passphrase", "none; the master key or a recovery key opens the backup"
     yield "flags", " ".join(flag.value for flag in Flag if flag in config.flags)
 
 
@@ -78,6 +76,7 @@ def _fields(path: ConfigPath, config: Config) -> dict[str, Any]:
         "hkdf": features.hkdf,
         "long_name_max": features.long_name_max,
         "fido2": Flag.FIDO2 in config.flags,
+        "passphrase": config.has_passphrase,
         "scrypt": {"n": scrypt.n, "r": scrypt.r, "p": scrypt.p, "bytes": scrypt.memory},
         "flags": [flag.value for flag in Flag if flag in config.flags],
     }

@@ -238,10 +238,12 @@ def make_config(key: Key, passphrase: bytes | None, n: int) -> Config:
     """Return a config that holds *key* under a passphrase, with scrypt cost *n*.
 
     If there is none, nobody can open it, for the format wants a wrapped key: it is under
-    a passphrase that nobody knows. Raises `ConfigUnwritableError`.
+    a random one that is forgotten. Raises `ConfigUnwritableError`.
     """
-    scrypt = ScryptParams(os.urandom(keys.SALT_SIZE), n)
-    secret = os.urandom(keys.MASTER_KEY_SIZE) if passphrase is None else passphrase
+    salt, secret = os.urandom(keys.SALT_SIZE), passphrase
+    if secret is None:
+        salt, secret = keys.NO_PASSPHRASE_SALT, os.urandom(keys.MASTER_KEY_SIZE)
+    scrypt = ScryptParams(salt, n)
     try:
         return config_format.make(
             key.features,

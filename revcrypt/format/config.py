@@ -15,7 +15,7 @@ from typing import Any, Never, TypeVar
 
 from revcrypt.errors import ConfigInvalidError, ConfigUnreadableError
 from revcrypt.format.content import Cipher
-from revcrypt.format.keys import SALT_SIZE, ScryptParams, wrapped_size
+from revcrypt.format.keys import NO_PASSPHRASE_SALT, SALT_SIZE, ScryptParams, wrapped_size
 from revcrypt.format.names import LONG_NAME_MAX_LEAST, NAME_MAX
 
 VERSION = 2
@@ -104,6 +104,11 @@ class Config:
     def features(self) -> Features:
         """What the flags mean."""
         return features_of(self.flags, long_name_max=self.long_name_max)
+
+    @property
+    def has_passphrase(self) -> bool:
+        """Whether there is a passphrase that somebody may know."""
+        return self.scrypt.salt != NO_PASSPHRASE_SALT
 
 
 def features_of(flags: frozenset[Flag], *, long_name_max: int = 0) -> Features:

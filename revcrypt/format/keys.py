@@ -18,6 +18,9 @@ from revcrypt.format.content import Cipher
 
 MASTER_KEY_SIZE = 32
 SALT_SIZE = 32
+NO_PASSPHRASE_SALT = bytes(SALT_SIZE)
+"""Marks a config that no passphrase opens. What is hashed there is a random key, for
+which a salt does nothing; and whoever sets a passphrase makes a new salt."""
 
 _WRAP_AD = bytes(8)
 _TAG_SIZE = 16

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
+from revcrypt.cli.configs import Key
+from revcrypt.cli.init import make_config
 from revcrypt.errors import ExitCode
+from revcrypt.format import config as config_format
+from revcrypt.format.config import Features
 from tests.cli.refusals import checked
-from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, rescue
+from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, Case, rescue
+from tests.support import KEY, PASSPHRASE
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "vectors" / "configs.json").read_text()
@@ -91,9 +96,26 @@ def test_json(vector: dict[str, Any], tmp_path: Path) -> None:
         "hkdf": True,
         "long_name_max": long_name_max or 255,
         "fido2": False,
+        "passphrase": True,
         "scrypt": {"n": 1024, "r": 8, "p": 1, "bytes": SCRYPT_BYTES},
         "flags": flags,
     }
+
+
+def test_no_passphrase(tmp_path: Path) -> None:
+    """There is no cost of guessing what does not exist, until there is a passphrase."""
+    case = Case(tmp_path)
+    (case.plain / "letter").touch()
+    case.pull()
+    config = make_config(Key(KEY, Features(), is_proven=True), None, 1024)
+    (case.plain / REVERSE_CONFIG).write_bytes(config_format.pack(config))
+    said = rescue("info", case.plain).stdout
+    assert b"passphrase: none;" in b" ".join(said.split())
+    assert b"scrypt" not in said
+    assert json.loads(rescue("info", "--json", case.plain).stdout)["passphrase"] is False
+    words = (case.masterkey, f"--proof={case.copy}", case.plain)
+    rescue("passwd", *words, stdin=PASSPHRASE.encode())
+    assert b"scrypt with N=1024" in rescue("info", case.plain).stdout
 
 
 def test_which_config(tmp_path: Path) -> None:
