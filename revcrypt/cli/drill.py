@@ -25,7 +25,7 @@ from revcrypt.cli import (
     views,
 )
 from revcrypt.cli.configs import ConfigPath, Key
-from revcrypt.cli.secrets import read_master_key
+from revcrypt.cli.secrets import read_master_key, read_private_key
 from revcrypt.cli.sizes import human
 from revcrypt.errors import DestinationError, ExitCode, UsageError, UserError
 from revcrypt.format.config import Config
@@ -45,7 +45,7 @@ class Way:
     """One way to the master key: *open* gets the directory with a sample of a backup."""
 
     name: str
-    open: Callable[[str], bytes]
+    open: Callable[[str], Key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
                 tree = take_sample(view, arguments.sample, seed)
                 drill = Drill(view, directory)
                 drill.seal(tree.sample)
-                outcomes = [_try(way, directory, drill, config) for way in ways]
+                outcomes = [_try(way, directory, drill) for way in ways]
     except OSError as error:
         raise DestinationError(
             f"cannot write the sample: {error.strerror}",
@@ -162,41 +162,49 @@ def _ways(
     source = options.passphrase_source(arguments)
     found: list[Key] = []
     ways: list[Way] = []
-    private_key = arguments.recovery_key
-    if source.is_named or (arguments.masterkey is None and private_key is None):
+    key_path = arguments.recovery_key
+    if source.is_named or (arguments.masterkey is None and key_path is None):
         secret = source.read(new=False)
         opened = configs.open_with(config, secret)
         found.append(Key(opened, config.features, is_proven=True))
 
-        def by_passphrase(directory: str) -> bytes:
+        def by_passphrase(directory: str) -> Key:
             """Open the config as a backup has it, if it has one."""
             shown = configs.forward_config_path(directory, None)
             held = configs.read(shown if arguments.show_config else path)
-            return configs.open_with(held, secret)
+            return Key(configs.open_with(held, secret), held.features, is_proven=True)
 
         ways.append(Way("passphrase", by_passphrase))
     if arguments.masterkey is not None:
-        master_key = read_master_key(arguments.masterkey)
-        found.append(Key(master_key, config.features, is_proven=False))
-        ways.append(Way("master key", lambda _: master_key))
-    if private_key is not None:
+        typed = Key(
+            read_master_key(arguments.masterkey), config.features, is_proven=False
+        )
+        found.append(typed)
+        ways.append(Way("master key", lambda _: typed))
+    if key_path is not None:
+        # Once, as it may ask for a passphrase.
+        private_key = read_private_key(key_path)
 
-        def by_recovery_key(directory: str) -> bytes:
+        def beside(config: ConfigPath) -> Key:
+            paths = recovery_files.find_sealed(config, None)
+            return recovery_files.open_sealed(paths, private_key, key_path)
+
+        def by_recovery_key(directory: str) -> Key:
             """Open the recovery file as a backup has it."""
-            shown = configs.forward_config_path(directory, None)
-            return recovery_files.open_key(private_key, shown, None).master_key
+            return beside(configs.forward_config_path(directory, None))
 
         if not found:
-            found.append(recovery_files.open_key(private_key, path, None))
+            found.append(beside(path))
         ways.append(Way("recovery key", by_recovery_key))
     return found[0], ways
 
 
-def _try(way: Way, directory: str, drill: Drill, config: Config) -> Outcome:
+def _try(way: Way, directory: str, drill: Drill) -> Outcome:
     start = time.monotonic()
     result = problem = None
     try:
-        result = drill.open(Volume.open(way.open(directory), config.features))
+        key = way.open(directory)
+        result = drill.open(Volume.open(key.master_key, key.features))
     except UserError as error:
         problem = str(error)
     return Outcome(way.name, result, problem, time.monotonic() - start)

@@ -257,8 +257,16 @@ def open_text(path: str, private_key: RSAPrivateKey) -> RecoveryText | None:
 def open_key(key_path: str, config: ConfigPath, cipherdir: str | None) -> Key:
     """Return the master key that a private key opens, the latest epoch's first.
 
-    The recovery files are looked for beside the config, and else in *cipherdir*. Raises
-    `RecoveryError`.
+    Raises `RecoveryError`.
+    """
+    paths = find_sealed(config, cipherdir)
+    return open_sealed(paths, secrets.read_private_key(key_path), key_path)
+
+
+def find_sealed(config: ConfigPath, cipherdir: str | None) -> list[str]:
+    """Return the recovery files beside the config, and else those in *cipherdir*.
+
+    Raises `RecoveryError` if there are none.
     """
     files = RecoveryFiles.of(config)
     paths = files.all_sealed()
@@ -266,7 +274,11 @@ def open_key(key_path: str, config: ConfigPath, cipherdir: str | None) -> Key:
         paths = RecoveryFiles.of_copy(cipherdir).all_sealed()
     if not paths:
         raise files.missing_error()
-    private_key = secrets.read_private_key(key_path)
+    return paths
+
+
+def open_sealed(paths: Sequence[str], private_key: RSAPrivateKey, key_path: str) -> Key:
+    """Return what `open_key` does, of these files, with the private key in *key_path*."""
     keys = []
     problems = []
     for path in paths:

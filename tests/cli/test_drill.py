@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from revcrypt.cli import configs, recovery_files
+from revcrypt.cli.configs import Key
+from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.errors import ExitCode
+from revcrypt.format.config import Features
 from revcrypt.format.keys import fingerprint
 from revcrypt.rescue import drill
 from tests.certificates import NAMES, person
@@ -192,5 +196,22 @@ def test_the_recovery_key(typical: Case) -> None:
     assert numbers(said)["verdict"] == "PASSED"
     assert b"opened with the recovery key" in said.stdout
     typical.pull()
-    said = rescue("drill", private, f"--proof={typical.copy}", typical.plain)
-    assert numbers(said)["verdict"] == "PASSED"
+    # Its passphrase is asked for once.
+    key = typical.directory / f"{name}.key.pem"
+    key.write_bytes(person(name).private_pem("secret"))
+    words = ("drill", private, f"--proof={typical.copy}", typical.plain)
+    assert numbers(rescue(*words, stdin=b"secret\n"))["verdict"] == "PASSED"
+
+
+def test_a_recovery_file_of_another_format(typical: Case) -> None:
+    """What it says of the names is what counts, not what the config says."""
+    certificate, key = person(NAMES[0]).write(typical.directory)
+    config = configs.reverse_config_path(str(typical.plain), None)
+    data = (typical.plain / REVERSE_CONFIG).read_bytes()
+    other = Key(KEY, Features(dir_iv=False), is_proven=True)
+    recipients = recovery_files.read_certificates([str(certificate)])
+    sealed = recovery_files.seal(other, recipients, epoch=1, config_data=data)
+    RecoveryFiles.of(config).write_sealed(sealed)
+    words = ("drill", typical.passphrase, f"--recovery-key={key}", typical.plain)
+    said = rescue(*words, status=ExitCode.FINDINGS)
+    assert numbers(said)["verdict"] == "FAILED"
