@@ -37,6 +37,9 @@ _REGISTER = ".recovery.pem"
 _MODE = 0o444
 """Whoever may see the config may see these, and nobody is to change them."""
 
+MOST_ARCHIVES = 256
+"""More are not opened: a backup host can put any number of files there."""
+
 log = logging.getLogger(__name__)
 
 
@@ -79,14 +82,19 @@ class RecoveryFiles:
             return []
         suffixes = [config_suffix(entry, name) or b"" for entry in entries]
         found = [suffix for suffix in suffixes if suffix.startswith(b".epoch-")]
-        found.sort(key=lambda suffix: (_epoch_of(suffix), suffix), reverse=True)
-        return [self.path + os.fsdecode(suffix) for suffix in found]
+        found.sort(key=_age, reverse=True)
+        if len(found) > MOST_ARCHIVES:
+            log.warning(
+                "there are %d archives beside %s; only the latest %d are looked at",
+                *(len(found), self.path, MOST_ARCHIVES),
+            )
+        return [self.path + os.fsdecode(suffix) for suffix in found[:MOST_ARCHIVES]]
 
     def next_epoch(self, register: Register) -> int:
         """Return a number that no epoch has had, even if the register was lost."""
         name = os.path.basename(self.path)
         archives = [os.path.basename(path).removeprefix(name) for path in self.archives()]
-        numbers = [_epoch_of(os.fsencode(suffix)) for suffix in archives]
+        numbers = [_age(os.fsencode(suffix))[0] for suffix in archives]
         return max([0, *numbers, *(epoch.number for epoch in register.epochs)]) + 1
 
     def all_sealed(self) -> list[str]:
@@ -308,8 +316,9 @@ def open_sealed(paths: Sequence[str], private_key: RSAPrivateKey, key_path: str)
     return keys[0]._replace(others=tuple(keys), opener=private_key)
 
 
-def _epoch_of(suffix: bytes) -> int:
-    return int(suffix.removeprefix(b".epoch-").split(b".")[0])
+def _age(suffix: bytes) -> tuple[int, bytes]:
+    """Return what sorts archives by epoch, and those of one epoch by date."""
+    return int(suffix.removeprefix(b".epoch-").split(b".")[0]), suffix
 
 
 def _read(path: str) -> bytes:
@@ -318,7 +327,7 @@ def _read(path: str) -> bytes:
         with open(fd, "rb") as file:
             return file.read(MAX_CONFIG_SIZE)
     except OSError as error:
-        raise RecoveryError(f"cannot read {path}: {error.args[1]}") from None
+        raise RecoveryError(f"cannot read it: {error.args[1]}") from None
 
 
 def _content(path: str) -> bytes | None:

@@ -27,6 +27,8 @@ _ENVELOPED_DATA = ObjectIdentifier("1.2.840.113549.1.7.3")
 _RSA_ENCRYPTION = ObjectIdentifier("1.2.840.113549.1.1.1")
 _AES_256_CBC = ObjectIdentifier("2.16.840.1.101.3.4.1.42")
 _KEY_SIZE = 32
+MOST_RECIPIENTS = 64
+"""A private key is tried on each, at about a third of a millisecond."""
 
 
 @asn1.sequence
@@ -102,6 +104,8 @@ class Envelope:
         transports = info.content.recipients.as_list()
         if info.content_type != _ENVELOPED_DATA:
             raise _error("this is CMS, but no EnvelopedData")
+        if len(transports) > MOST_RECIPIENTS:
+            raise _error(f"this envelope is for {len(transports)} keys, and nobody's")
         identifiers = {transport.algorithm.identifier for transport in transports}
         if identifiers != {_RSA_ENCRYPTION}:
             raise _error("this envelope is not for RSA keys")
@@ -141,8 +145,15 @@ class Envelope:
 def seal(text: bytes, certificates: Sequence[x509.Certificate]) -> bytes:
     """Return *text* sealed for each of the certificates, which are RSA's.
 
-    Raises `RecoveryError` if nobody could tell apart two of them in the envelope.
+    Raises `RecoveryError` if there are too many, or if nobody could tell apart two of
+    them in the envelope.
     """
+    if len(certificates) > MOST_RECIPIENTS:
+        raise RecoveryError(
+            f"{len(certificates)} certificates are too many: a key is sealed for at most "
+            f"{MOST_RECIPIENTS}",
+            hint="revcrypt recovery remove takes away what is needed no longer",
+        )
     names = {(one.issuer.public_bytes(), one.serial_number) for one in certificates}
     if len(names) < len(certificates):
         raise RecoveryError(

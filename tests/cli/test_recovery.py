@@ -8,8 +8,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from revcrypt.cli import configs
-from revcrypt.cli.recovery_files import RecoveryFiles, open_text, read_envelope
+from revcrypt.cli.recovery_files import (
+    MOST_ARCHIVES,
+    RecoveryFiles,
+    open_text,
+    read_envelope,
+)
 from revcrypt.errors import ExitCode
+from revcrypt.recovery import envelope
 from revcrypt.recovery.register import Register
 from revcrypt.view.source import Source
 from tests.certificates import NAMES, make, person, private_key
@@ -274,6 +280,11 @@ def test_certificates_that_are_refused(case: Case) -> None:
     assert os.listdir(case.plain) == [
         name for name in os.listdir(case.plain) if "recovery" not in name
     ]
+    many = [make("x", private_key()).public_bytes(Encoding.PEM) for _ in range(65)]
+    path.write_bytes(b"".join(many))
+    before = set(os.listdir(case.plain))
+    assert "65 certificates are too many" in add(case, "bad", status=ExitCode.RECOVERY)
+    assert set(os.listdir(case.plain)) == before
     path.unlink()
     assert "cannot read certificate" in add(case, "bad", status=ExitCode.RECOVERY)
     old = make("old", private_key(), days=-3)
@@ -325,6 +336,50 @@ def test_verify_tells_of_a_damaged_file(case: Case) -> None:
         assert os.fsdecode(said.stdout).count(SEALED) == 1
     sealed.write_bytes(whole)
     rescue("verify", "-j1", case.passphrase, copy)
+
+
+def test_archives_in_order(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The latest come first, also of one epoch, and nobody has to try thousands."""
+    files = RecoveryFiles(str(tmp_path / "x.conf"))
+    dates = ["2026-11-26", "2026-01-02", "2027-01-01", "2026-11-27"]
+    made = [files.archive(epoch, date) for epoch in (2, 10) for date in dates]
+    for path in made:
+        Path(path).touch()
+    expected = [files.archive(n, date) for n in (10, 2) for date in sorted(dates)[::-1]]
+    assert files.archives() == expected
+    assert caplog.records == []
+    for epoch in range(11, 11 + MOST_ARCHIVES):
+        Path(files.archive(epoch, dates[0])).touch()
+    assert len(files.archives()) == MOST_ARCHIVES
+    assert files.archives()[-1] == files.archive(11, dates[0])
+    assert "only the latest 256" in caplog.text
+
+
+def test_what_cannot_be_read_is_named_once(case: Case) -> None:
+    """A damaged link, for example."""
+    sealed = case.plain / f"{REVERSE_CONFIG}.recovery.p7m"
+    sealed.symlink_to("nowhere")
+    said = check(case, "ada", f"--config={case.plain}", status=ExitCode.RECOVERY)
+    assert f"error: {sealed}: cannot read it: " in said
+    assert said.count(sealed.name) == 1
+
+
+def test_an_archive_of_a_removed_key(case: Case) -> None:
+    """Whether one that does not open is damaged, the certificate would tell."""
+    add(case, "ada", "grace")
+    files = RecoveryFiles(str(case.plain / REVERSE_CONFIG))
+    archive = Path(files.archive(1, "2026-11-26"))
+    config = f"--config={case.plain}"
+    for names, said_of_it in (
+        (("ada",), "is damaged"),
+        (("grace",), "is not sealed for this key, or damaged"),
+    ):
+        sealed = envelope.seal(b"no text", [person(name).certificate for name in names])
+        archive.write_bytes(sealed)
+        status = ExitCode.FINDINGS if names == ("ada",) else ExitCode.OK
+        assert f"{archive} {said_of_it}\n" in check(case, "ada", config, status=status)
+        if names == ("ada",):
+            rescue("recovery", "remove", config, case.passphrase, "grace")
 
 
 def test_killed_at_every_write(case: Case, kill_shim: Path) -> None:

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from revcrypt.errors import RecoveryError
-from revcrypt.recovery.envelope import Envelope, seal
+from revcrypt.recovery.envelope import MOST_RECIPIENTS, Envelope, seal
 from revcrypt.recovery.text import RecoveryText
 from tests.certificates import NAMES, make, person, private_key
 from tests.recovery.test_text import TEXT
@@ -58,6 +58,21 @@ def test_many_recipients_of_one_name() -> None:
     recipients = Envelope.parse(data).recipients
     for certificate in certificates:
         assert sum(recipient.is_for(certificate) for recipient in recipients) == 1
+
+
+def test_not_for_thousands() -> None:
+    """One that would keep a private key busy for seconds is neither made nor read."""
+    ada = person("ada").certificate
+    most = seal(SEALED, [ada] * MOST_RECIPIENTS)
+    assert len(Envelope.parse(most).recipients) == MOST_RECIPIENTS
+    with pytest.raises(RecoveryError, match="65 certificates are too many"):
+        seal(SEALED, [ada] * (MOST_RECIPIENTS + 1))
+    builder = pkcs7.PKCS7EnvelopeBuilder().set_data(SEALED)
+    builder = builder.set_content_encryption_algorithm(algorithms.AES256)
+    for _ in range(MOST_RECIPIENTS + 1):
+        builder = builder.add_recipient(ada)
+    with pytest.raises(RecoveryError, match="for 65 keys"):
+        Envelope.parse(builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary]))
 
 
 def test_no_flipped_bit_is_silent() -> None:
