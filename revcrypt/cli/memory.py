@@ -13,6 +13,7 @@ from contextlib import suppress
 
 _PR_SET_DUMPABLE = 4
 _MCL_CURRENT = 1
+_MCL_ONFAULT = 4
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ def lock() -> None:
     What comes later, such as a million inodes, is not locked. Nor is anything for users
     who may not lock that much (RLIMIT_MEMLOCK).
     """
-    if _libc().mlockall(_MCL_CURRENT):
+    # What was never touched holds no key; reading it all in would take time and memory.
+    if _libc().mlockall(_MCL_CURRENT | _MCL_ONFAULT):
         log.debug("keys may be swapped: %s", os.strerror(ctypes.get_errno()))
 
 
