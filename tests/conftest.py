@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kills import compile_shim
+from tests.kills import compile_shim, dismiss
 from tests.support import Mounts, ends, missing_for_fuse
 
 MOUNTINFO = Path("/proc/self/mountinfo")
@@ -86,9 +86,11 @@ def is_ours(directory: str, pid: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def kill_shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kill_shim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What `killed_at_every_write` needs."""
-    return compile_shim(tmp_path_factory.mktemp("kills"))
+    library = compile_shim(tmp_path_factory.mktemp("kills"))
+    yield library
+    dismiss(library)
 
 
 @pytest.fixture

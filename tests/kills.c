@@ -41,8 +41,9 @@ OPEN(open, (const char *path, int flags, ...), (path, flags, mode))
 OPEN(open64, (const char *path, int flags, ...), (path, flags, mode))
 OPEN(openat, (int at, const char *path, int flags, ...), (at, path, flags, mode))
 OPEN(openat64, (int at, const char *path, int flags, ...), (at, path, flags, mode))
-COUNTED(fsync, (int fd), (fd))
-COUNTED(fdatasync, (int fd), (fd))
+/* Who is killed loses nothing that is not synced, and disks are slow: only count these. */
+int fsync(int fd) { (void)fd; reach(); return 0; }
+int fdatasync(int fd) { (void)fd; reach(); return 0; }
 COUNTED(ftruncate, (int fd, off_t size), (fd, size))
 COUNTED(ftruncate64, (int fd, off64_t size), (fd, size))
 COUNTED(fchmod, (int fd, mode_t mode), (fd, mode))

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import count
 from pathlib import Path
 from signal import SIGKILL
@@ -56,33 +57,44 @@ def killed_at_every_write(
     *prepare* sets up anew what each run works on. Yields after every run, the whole one
     included, so that what it has left can be looked at.
     """
-    server = subprocess.Popen(
+    server = _server(library)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    for at in count(first):
+        assert at < MOST_WRITES
+        prepare()
+        request = {"at": at, "argv": [os.fspath(word) for word in arguments]}
+        server.stdin.write(json.dumps(request | {"stdin": stdin}) + "\n")
+        server.stdin.flush()
+        run = Run(at, **json.loads(server.stdout.readline()))
+        yield run
+        if not run.was_killed:
+            assert run.status == 0, run
+            assert at > first, "nothing was written"
+            break
+
+
+@cache
+def _server(library: Path) -> subprocess.Popen[str]:
+    """Return what runs the commands, the same each time, as it takes long to import."""
+    return subprocess.Popen(
         [sys.executable, "-m", "tests.kills"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"LD_PRELOAD": os.fspath(library)},
     )
-    with server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        for at in count(first):
-            assert at < MOST_WRITES
-            prepare()
-            request = {"at": at, "argv": [os.fspath(word) for word in arguments]}
-            server.stdin.write(json.dumps(request | {"stdin": stdin}) + "\n")
-            server.stdin.flush()
-            run = Run(at, **json.loads(server.stdout.readline()))
-            yield run
-            if not run.was_killed:
-                assert run.status == 0, run
-                assert at > first, "nothing was written"
-                break
-        server.stdin.close()
+
+
+def dismiss(library: Path) -> None:
+    """End what has run the commands."""
+    _server(library).communicate()
 
 
 def _serve() -> None:
-    from revcrypt.cli.main import main  # noqa: PLC0415
+    from revcrypt.cli.main import main, make_parser  # noqa: PLC0415
+
+    make_parser()  # What is loaded late may be written to a cache.
 
     shim = ctypes.CDLL(None)
     for line in iter(sys.stdin.readline, ""):

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from tests.cli.rescuing import rescue
 from tests.kills import killed_at_every_write
-from tests.support import PASSPHRASE, revcrypt
+from tests.support import PASSPHRASE
 
 
 def test_init(tmp_path: Path, kill_shim: Path) -> None:
@@ -27,7 +28,7 @@ def test_init(tmp_path: Path, kill_shim: Path) -> None:
             for path in plain.iterdir()
         }
         if config.exists():
-            revcrypt("info", config)
+            rescue("info", config)
     # Of the temporary file, everything was seen: empty, half of it, and all of it.
     assert left == {
         (False, False, False),
