@@ -105,7 +105,7 @@ def test_the_whole_story(tmp_path: Path) -> None:
         + used("old epoch", typed="of-the-key")
         + "cat /srv/as-it-was/letter | sed 's/^/as it was: /'\n"
         + "mkdir second; cd second\n"
-        + used("key").replace("of Ada", "of Grace")
+        + used("key").replace("of Ada", "of Grace").replace("rsa:3072", "rsa:2048")
         + "cp recovery.crt.pem ../second.crt.pem; cd ..\n"
         + used("archives", typed="of-the-key")
         + used("replace", typed="long passphrase")

@@ -7,12 +7,16 @@ documentation tells people to do by hand.
 import os
 import shlex
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.certificates import NAMES, person
-from tests.support import Mounts, backdate, revcrypt, run, snapshot
+from tests.cli.rescuing import rescue
+from tests.support import PASSPHRASE, Mounts, backdate, run, snapshot
 
 pytestmark = pytest.mark.fuse
 
@@ -37,23 +41,52 @@ exec gocryptfs -fg $command "$copy" "$mountpoint" < "$text.key" > "$text.log" 2>
 """
 
 
+class Backup(NamedTuple):
+    """A tree, and a copy of its view without a config."""
+
+    plain: Path
+    copy: Path
+
+
+@pytest.fixture(scope="module")
+def backup_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Backup]:
+    """A backup in each mode, sealed for everybody."""
+
+    @cache
+    def make(mode: str) -> Backup:
+        directory = tmp_path_factory.mktemp("backup")
+        plain, copy = directory / "plaindir", directory / "copy"
+        (plain / "below").mkdir(parents=True)
+        (plain / "letter").write_bytes(os.urandom(10_000))
+        (plain / "below" / ("long " * 40)).write_text("content")
+        (plain / "link").symlink_to("letter")
+        sealed_for = [f"--recovery={person(who).write(directory)[0]}" for who in NAMES]
+        words = ["init", "-q", "--scrypt-n=10", *sealed_for, *filter(None, [mode])]
+        rescue(*words, plain, stdin=PASSPHRASE.encode())
+        backdate(plain)
+        mounts = Mounts(directory)
+        try:
+            run("rsync", "-aHAX", f"{mounts.reverse(plain)}/", f"{copy}/")
+        finally:
+            mounts.close()
+        (copy / "gocryptfs.conf").unlink()
+        return Backup(plain, copy)
+
+    return make
+
+
 @pytest.mark.parametrize(("mode", "name"), CASES)
-def test_restore(mode: str, name: str, mounts: Mounts, tmp_path: Path) -> None:
+def test_restore(
+    mode: str,
+    name: str,
+    backup_in: Callable[[str], Backup],
+    mounts: Mounts,
+    tmp_path: Path,
+) -> None:
     """What gocryptfs shows is the tree, whoever's key has opened the envelope."""
-    plain = tmp_path / "plaindir"
-    (plain / "below").mkdir(parents=True)
-    (plain / "letter").write_bytes(os.urandom(10_000))
-    (plain / "below" / ("long " * 40)).write_text("content")
-    (plain / "link").symlink_to("letter")
-    sealed_for = [f"--recovery={person(who).write(tmp_path)[0]}" for who in NAMES]
-    mounts.init(plain, *sealed_for, *filter(None, [mode]))
-    backdate(plain)
-    view = mounts.reverse(plain)
-    copy = tmp_path / "copy"
-    run("rsync", "-aHAX", f"{view}/", f"{copy}/")
-    mounts.unmount(view)
-    # No config, and a PATH on which there is neither revcrypt nor Python.
-    (copy / "gocryptfs.conf").unlink()
+    plain, copy = backup_in(mode)
+    _, key = person(name).write(tmp_path)
+    # A PATH on which there is neither revcrypt nor Python.
     tools = tmp_path / "bin"
     tools.mkdir()
     for tool in TOOLS:
@@ -64,7 +97,7 @@ def test_restore(mode: str, name: str, mounts: Mounts, tmp_path: Path) -> None:
     values = {
         "PATH": tools,
         "copy": copy,
-        "key": tmp_path / f"{name}.key.pem",
+        "key": key,
         "text": tmp_path / "opened",
         "mountpoint": mountpoint,
     }
@@ -92,7 +125,8 @@ def test_fsck_names_them(mounts: Mounts, tmp_path: Path) -> None:
     plain.mkdir()
     (plain / "letter").write_text("content")
     certificate, _ = person("ada").write(tmp_path)
-    mounts.init(plain, f"--recovery={certificate}")
+    words = ["init", "-q", "--scrypt-n=10", f"--recovery={certificate}"]
+    rescue(*words, plain, stdin=PASSPHRASE.encode())
     copy = tmp_path / "copy"
     run("rsync", "-aHAX", f"{mounts.reverse(plain)}/", f"{copy}/")
     words = ["gocryptfs", "-fsck", "-passfile", mounts.passfile, copy]
@@ -103,6 +137,5 @@ def test_fsck_names_them(mounts: Mounts, tmp_path: Path) -> None:
         "gocryptfs.conf.recovery.p7m",
         "gocryptfs.conf.recovery.pem",
     ]
-    assert (
-        "no problem" in revcrypt("verify", f"--passfile={mounts.passfile}", copy).stderr
-    )
+    verified = rescue("verify", "-j1", f"--passfile={mounts.passfile}", copy)
+    assert "no problem" in verified.stderr

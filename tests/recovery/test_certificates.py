@@ -17,25 +17,27 @@ from tests.support import run
 REQ = ["openssl", "req", "-x509", "-nodes", "-subj", "/CN=somebody"]
 REFUSED = {
     "-newkey rsa:1024": "1024 bits, less than 2048",
-    "-newkey rsa:2048 -sha1": "signed with SHA1",
+    "-key KEY -sha1": "signed with SHA1",
     "-newkey rsa-pss": "no RSA key for encryption",
     "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1": "no RSA key for encryption",
     "-newkey ed25519": "no RSA key for encryption",
     "-newkey ec -pkeyopt ec_paramgen_curve:SM2": "no RSA key for encryption",
     "-newkey ec -pkeyopt ec_paramgen_curve:secp112r1": "no RSA key for encryption",
-    "-newkey rsa:2048 -addext keyUsage=digitalSignature": "key usage",
+    "-key KEY -addext keyUsage=digitalSignature": "key usage",
 }
 FIT = [
     "-newkey rsa:2048",
-    "-newkey rsa:2048 -sigopt rsa_padding_mode:pss",
-    "-newkey rsa:2048 -addext keyUsage=keyEncipherment",
+    "-key KEY -sigopt rsa_padding_mode:pss",
+    "-key KEY -addext keyUsage=keyEncipherment",
 ]
 
 
 def made_by_openssl(options: str, directory: Path) -> x509.Certificate:
-    """Return a certificate."""
+    """Return a certificate; KEY in *options* is a key that is there already."""
     path = directory / "crt.pem"
-    run(*REQ, *options.split(), "-keyout", directory / "key.pem", "-out", path)
+    _, key = person("ada").write(directory)
+    words = options.replace("KEY", str(key)).split()
+    run(*REQ, *words, "-keyout", directory / "key.pem", "-out", path)
     [certificate] = certificates.load(path.read_bytes())
     return certificate
 
