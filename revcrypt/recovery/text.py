@@ -13,13 +13,14 @@ tell whether what it holds was changed, so the text tells by itself.
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
 from typing import Self
 
 from revcrypt.errors import ConfigInvalidError, MasterKeyError, RecoveryError
 from revcrypt.format.config import Features, Flag, features_of, parse_flags
 from revcrypt.format.keys import format_master_key, parse_master_key
-from revcrypt.format.names import NAME_MAX
+from revcrypt.format.names import LONG_NAME_MAX_LEAST, NAME_MAX
 
 _TITLE = "revcrypt recovery text, version 1"
 _CHECKSUM = re.compile(rb"(.*\n)sha256: ([0-9a-f]{64})\n", re.DOTALL)
@@ -75,7 +76,8 @@ With gocryptfs, which waits for the master key on its standard input:
         match = _CHECKSUM.fullmatch(data)
         if match is None or sha256(match[1]).hexdigest() != match[2].decode():
             raise RecoveryError("the recovery text is damaged, or none at all")
-        text = match[1].decode()
+        # Whoever has the certificate, which is public, can seal any bytes.
+        text = match[1].decode(errors="replace")
         if not text.startswith(_TITLE + "\n"):
             raise RecoveryError(
                 "the recovery text is of another version",
@@ -89,9 +91,9 @@ With gocryptfs, which waits for the master key on its standard input:
                     parse_flags(fields["flags"].split()),
                     long_name_max=_long_name_max(fields["long name max"]),
                 ),
-                epoch=int(fields["epoch"]),
-                date=fields["sealed on"],
-                config_checksum=fields["config sha256"],
+                epoch=_epoch(fields["epoch"]),
+                date=date.fromisoformat(fields["sealed on"]).isoformat(),
+                config_checksum=bytes.fromhex(fields["config sha256"]).hex(),
             )
         except (KeyError, ValueError, MasterKeyError, ConfigInvalidError) as error:
             raise RecoveryError(f"the recovery text is incomplete: {error}") from None
@@ -103,6 +105,15 @@ def _names(features: Features) -> str:
     return "encrypted" if features.dir_iv else "encrypted, deterministic"
 
 
+def _epoch(text: str) -> int:
+    number = int(text)
+    if not 1 <= number < 1 << 31:
+        raise ValueError("no epoch has such a number")
+    return number
+
+
 def _long_name_max(text: str) -> int:
     limit = int(text)
+    if not LONG_NAME_MAX_LEAST <= limit <= NAME_MAX:
+        raise ValueError("no name limit is like that")
     return 0 if limit == NAME_MAX else limit

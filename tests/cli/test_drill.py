@@ -211,7 +211,7 @@ def test_a_recovery_file_of_another_format(typical: Case) -> None:
     other = Key(KEY, Features(dir_iv=False), is_proven=True)
     recipients = recovery_files.read_certificates([str(certificate)])
     sealed = recovery_files.seal(other, recipients, epoch=1, config_data=data)
-    RecoveryFiles.of(config).write_sealed(sealed)
+    Path(RecoveryFiles.of(config).sealed).write_bytes(sealed)
     words = ("drill", typical.passphrase, f"--recovery-key={key}", typical.plain)
     said = rescue(*words, status=ExitCode.FINDINGS)
     assert numbers(said)["verdict"] == "FAILED"

@@ -338,20 +338,27 @@ def test_verify_tells_of_a_damaged_file(case: Case) -> None:
     rescue("verify", "-j1", case.passphrase, copy)
 
 
+def archive_of(files: RecoveryFiles, epoch: int, date: str) -> str:
+    """Return where the master key of an epoch that ended at *date* is."""
+    return f"{files.path}.epoch-{epoch}.{date}.recovery.p7m"
+
+
 def test_archives_in_order(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The latest come first, also of one epoch, and nobody has to try thousands."""
     files = RecoveryFiles(str(tmp_path / "x.conf"))
     dates = ["2026-11-26", "2026-01-02", "2027-01-01", "2026-11-27"]
-    made = [files.archive(epoch, date) for epoch in (2, 10) for date in dates]
+    made = [archive_of(files, epoch, date) for epoch in (2, 10) for date in dates]
     for path in made:
         Path(path).touch()
-    expected = [files.archive(n, date) for n in (10, 2) for date in sorted(dates)[::-1]]
+    expected = [
+        archive_of(files, n, date) for n in (10, 2) for date in sorted(dates)[::-1]
+    ]
     assert files.archives() == expected
     assert caplog.records == []
     for epoch in range(11, 11 + MOST_ARCHIVES):
-        Path(files.archive(epoch, dates[0])).touch()
+        Path(archive_of(files, epoch, dates[0])).touch()
     assert len(files.archives()) == MOST_ARCHIVES
-    assert files.archives()[-1] == files.archive(11, dates[0])
+    assert files.archives()[-1] == archive_of(files, 11, dates[0])
     assert "only the latest 256" in caplog.text
 
 
@@ -368,7 +375,7 @@ def test_an_archive_of_a_removed_key(case: Case) -> None:
     """Whether one that does not open is damaged, the certificate would tell."""
     add(case, "ada", "grace")
     files = RecoveryFiles(str(case.plain / REVERSE_CONFIG))
-    archive = Path(files.archive(1, "2026-11-26"))
+    archive = Path(archive_of(files, 1, "2026-11-26"))
     config = f"--config={case.plain}"
     for names, said_of_it in (
         (("ada",), "is damaged"),

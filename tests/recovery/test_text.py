@@ -92,3 +92,26 @@ def test_nonsense_with_a_checksum(old: str, new: str, message: str) -> None:
     sealed = changed + f"sha256: {sha256(changed).hexdigest()}\n".encode()
     with pytest.raises(RecoveryError, match=message):
         RecoveryText.parse(sealed)
+
+
+@pytest.mark.parametrize(
+    ("honest", "forged"),
+    [
+        (b"sealed on: 2026-11-26", b"sealed on: \x1b[2J"),
+        (b"sealed on: 2026-11-26", b"sealed on: \xff\xfe"),
+        (b"epoch: 2", b"epoch: 0"),
+        (b"epoch: 2", b"epoch: -1"),
+        (b"epoch: 2", b"epoch: 4294967296"),
+        (b"long name max: 255", b"long name max: -3"),
+        (b"long name max: 255", b"long name max: 9999"),
+        (b"config sha256: abab", b"config sha256: \x1b[2Jabab"),
+    ],
+)
+def test_what_a_stranger_has_sealed(honest: bytes, forged: bytes) -> None:
+    """Anybody can seal a text whose checksum is right; nothing odd gets out of it."""
+    body = TEXT.pack().rpartition(b"sha256: ")[0]
+    assert honest in body
+    body = body.replace(honest, forged)
+    checksum = b"sha256: %b\n" % sha256(body).hexdigest().encode()
+    with pytest.raises(RecoveryError, match="incomplete"):
+        RecoveryText.parse(body + checksum)
