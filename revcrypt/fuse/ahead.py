@@ -10,6 +10,7 @@ What was looked at ahead is used only a moment later, and only for a directory t
 not changed since; so nobody sees anything older than the kernel would have kept for him.
 """
 
+import logging
 import time
 from array import array
 from collections import OrderedDict
@@ -32,6 +33,8 @@ MAX_DIRECTORY_SIZE = 1 << 16
 """Bytes of a directory; more would take too long to list, with a client waiting."""
 _MAX_PARENTS = 256
 """Directories whose subdirectories are known: as many as a tree is deep, or more."""
+
+log = logging.getLogger(__name__)
 
 Found = tuple[Node, Attrs, EntryAttributes]
 """An object, its attributes, and the same for the kernel."""
@@ -164,6 +167,10 @@ class Ahead:
             next(self._steps)
         except (StopIteration, OSError, RevcryptError):
             # An error comes again when somebody asks, and is reported then.
+            self._steps = None
+        except Exception:
+            # Nobody has asked, and the loop that this runs in must go on.
+            log.exception("looking ahead failed")
             self._steps = None
         return True
 

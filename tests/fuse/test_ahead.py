@@ -248,6 +248,23 @@ def test_errors_are_left_to_who_asks(
     assert ahead.opened(first) is None
 
 
+def test_a_mistake_ends_nothing(
+    view: ReverseView,
+    ahead: Ahead,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It happens in the loop that all requests come through."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    report(view, ahead, view.root)
+    monkeypatch.setattr(view, "entries", broken)
+    assert steps(ahead) == 1
+    assert "looking ahead failed" in caplog.text
+
+
 class Buffer(dict[bytes, tuple[int, int, int]]):
     """What was reported: inode, size and mode by name."""
 
