@@ -12,7 +12,7 @@ from revcrypt.format import config, derive
 from revcrypt.format.config import Features
 from revcrypt.format.keys import ScryptParams, derive_kek, wrap
 from revcrypt.format.volume import Volume
-from tests.support import KEY, PASSPHRASE, walk
+from tests.support import KEY, PASSPHRASE, walk, write_secret
 from tests.view.trees import reverse_view, write_out
 from tests.view.trees import walk as walk_view
 
@@ -144,7 +144,7 @@ def make_backup(room: Path, features: Features | None = None) -> Backup:
     """Make a source below *room*, and two copies of its view with years between them."""
     features = features or Features()
     backup = Backup(room / "source", room / "copy", room / "old", room / "passfile")
-    backup.passfile.write_text(PASSPHRASE + "\n")
+    write_secret(backup.passfile, PASSPHRASE + "\n")
     backup.source.mkdir()
     _write_config(backup.source, features)
     _write_source(backup.source)

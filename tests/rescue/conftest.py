@@ -13,7 +13,7 @@ from revcrypt.format.config import Features
 from tests.cli.rescuing import make_config
 from tests.rescue.running import Command, Said
 from tests.rescue.trees import build_small, write_copy
-from tests.support import PASSPHRASE
+from tests.support import PASSPHRASE, write_secret
 
 CONFIG_NAME = ".gocryptfs.reverse.conf"
 
@@ -32,7 +32,7 @@ def outside(tmp_path: Path) -> Path:
 def passfile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file that holds `PASSPHRASE`."""
     path = tmp_path_factory.mktemp("secrets") / "passfile"
-    path.write_text(PASSPHRASE + "\n")
+    write_secret(path, PASSPHRASE + "\n")
     return path
 
 

@@ -157,8 +157,8 @@ def test_read_only_directories(public: Path, plain: Path, passfile: Path) -> Non
     write_copy(plain, copy)
     # The config is shown with the mode that it has, as are the IVs of directories.
     os.chown(in_copy(plain, copy, ""), USER, USER)
-    secret.write_bytes(passfile.read_bytes())
-    secret.chmod(0o644)
+    write_secret(secret, passfile.read_text())
+    os.chown(secret, USER, USER)
     dest.mkdir()
     os.chown(dest, USER, USER)
     words = ("restore", "-q", f"--passfile={secret}", copy, dest)
