@@ -88,7 +88,8 @@ def test_config_elsewhere(parsed: Parsed) -> None:
 
 def test_keys(parsed: Parsed, monkeypatch: pytest.MonkeyPatch) -> None:
     """A master key comes from the command line or stdin, or consists of zeros."""
-    monkeypatch.setattr("sys.stdin", io.StringIO("-".join([KEY.hex()[:32]] * 2)))
+    typed = "-".join([KEY.hex()[:32]] * 2).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed)))
     for words, key in (
         ("-zerokey", bytes(32)),
         (f"-masterkey={KEY.hex()}", KEY),
