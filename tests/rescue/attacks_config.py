@@ -85,7 +85,7 @@ def invert_last(data: bytearray) -> None:
 
 def other_host(copy: Copy) -> None:
     """Put in a config of another backup that has the same passphrase."""
-    salt, nonce = bytes(32), bytes(16)
+    salt, nonce = b"salt" * 8, bytes(16)
     params = ScryptParams(salt, 1 << 10)
     kek = derive_kek(PASSPHRASE.encode(), params, memory_limit=1 << 30)
     wrapped = wrap(bytes(32), kek, nonce=nonce, hkdf=True)
