@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             print(f"{path} opens, and is whole")
             continue
         known = [
-            [c for c in register.certificates if recipient.is_for(c)]
+            recipient.among(register.certificates)
             for recipient in recovery_files.read_envelope(path).recipients
         ]
         public_key = private_key.public_key()

@@ -129,7 +129,7 @@ class RecoveryFiles:
             return ()
         found = []
         for recipient in read_envelope(self.sealed).recipients:
-            match = [c for c in register.certificates if recipient.is_for(c)]
+            match = recipient.among(register.certificates)
             if not match:
                 raise RecoveryError(
                     f"{self.sealed} is sealed for a certificate, of the serial number "

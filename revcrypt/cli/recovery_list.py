@@ -5,8 +5,6 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cryptography import x509
-
 from revcrypt.cli import configs, proven, recovery_files
 from revcrypt.cli.recovery_files import RecoveryFiles
 from revcrypt.errors import ExitCode
@@ -59,11 +57,7 @@ def _recipients(
     register: Register, recipients: Sequence[Recipient]
 ) -> Iterator[dict[str, str | None]]:
     for recipient in recipients:
-        match: list[x509.Certificate] = [
-            certificate
-            for certificate in register.certificates
-            if recipient.is_for(certificate)
-        ]
+        match = recipient.among(register.certificates)
         if not match:
             unknown = f"a certificate with the serial number {recipient.serial:x}"
             yield {"name": unknown, "sha256": None, "valid_until": None}

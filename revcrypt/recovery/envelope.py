@@ -8,7 +8,7 @@ Sealing is the library's. Opening is put together from its parts, because the li
 would want the certificate, and somebody in need has only the private key.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -83,6 +83,10 @@ class Recipient:
         """Tell whether that is the owner of *certificate*."""
         issuer = certificate.issuer.public_bytes()
         return (self.issuer, self.serial) == (issuer, certificate.serial_number)
+
+    def among(self, certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
+        """Return those of *certificates* that it is for; more than one is a mistake."""
+        return [one for one in certificates if self.is_for(one)]
 
 
 @dataclass(frozen=True, slots=True)
