@@ -2,26 +2,19 @@
 
 import os
 import shlex
-import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.mount.processes import SECONDS
 from tests.mount.pulling import Pull, kill, same, stop
+from tests.servers import rsync_daemon
 from tests.support import REVCRYPT, Mounts, backdate, is_mounted, run, snapshot
 
 pytestmark = [
     pytest.mark.fuse,
     pytest.mark.skipif(os.geteuid() != 0, reason="a daemon that reads all is root's"),
 ]
-
-EXAMPLE = Path(__file__).parents[2] / "docs" / "rsyncd.conf"
-NOT_HERE = ("auth users", "secrets file", "hosts allow")
-"""What the example says of the client, which is this machine here."""
 
 
 @pytest.fixture
@@ -30,64 +23,6 @@ def pull(mounts: Mounts) -> Pull:
     pull = Pull(mounts)
     pull.mount()
     return pull
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-    return port
-
-
-def wait_until_listening(port: int, process: subprocess.Popen[str]) -> None:
-    """Wait until a process takes connections."""
-    while process.poll() is None:
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    raise AssertionError("the daemon has ended")
-
-
-def changed(text: str, settings: dict[str, str]) -> Iterator[str]:
-    """Yield the lines of a configuration, with some settings changed."""
-    left = set(settings)
-    for line in text.splitlines(keepends=True):
-        name = line.partition(" =")[0]
-        if name in settings:
-            left.remove(name)
-            yield f"{name} = {settings[name]}\n"
-        elif name not in NOT_HERE:
-            yield line
-    assert not left
-
-
-@contextmanager
-def daemon(pull: Pull, command: str, chroot: str = "yes") -> Iterator[str]:
-    """Run an rsync daemon on loopback; yield the address of its module."""
-    config, port = pull.directory / "rsyncd.conf", free_port()
-    settings = {
-        "path": str(pull.view),
-        "use chroot": chroot,
-        "pre-xfer exec": command,
-    }
-    config.write_text("".join(changed(EXAMPLE.read_text(), settings)))
-    options = ("--address=127.0.0.1", f"--port={port}", "--log-file=/dev/stderr")
-    with subprocess.Popen(
-        ["rsync", "--daemon", "--no-detach", f"--config={config}", *options],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stderr is not None
-            # It says so a moment before it does.
-            assert f"listening on port {port}" in process.stderr.readline()
-            wait_until_listening(port, process)
-            yield f"rsync://127.0.0.1:{port}/data/"
-        finally:
-            process.terminate()
-            process.wait(SECONDS)
 
 
 def pull_from(address: str, copy: Path) -> int:
@@ -105,7 +40,7 @@ def check_command(pull: Pull) -> str:
 @pytest.mark.parametrize("chroot", ["yes", "no"])
 def test_pull(chroot: str, pull: Pull) -> None:
     """A pull brings the view as it is, and what has gone goes from the copy, too."""
-    with daemon(pull, check_command(pull), chroot) as address:
+    with rsync_daemon(pull.directory, pull.view, check_command(pull), chroot) as address:
         assert pull_from(address, pull.copy) == 0
         assert same(pull)
         (pull.source / "below" / "file 3").unlink()
@@ -119,7 +54,7 @@ def test_pull(chroot: str, pull: Pull) -> None:
 @pytest.mark.parametrize("accident", ["unmounted", "dead", "emptied", "covered"])
 def test_nothing_is_deleted(accident: str, chroot: str, pull: Pull) -> None:
     """A pull of a view that is missing fails, and the copy keeps everything."""
-    with daemon(pull, check_command(pull), chroot) as address:
+    with rsync_daemon(pull.directory, pull.view, check_command(pull), chroot) as address:
         assert pull_from(address, pull.copy) == 0
         before = snapshot(pull.copy)
         assert len(before) > 12
@@ -148,7 +83,7 @@ def test_view_that_comes_too_late(chroot: str, pull: Pull) -> None:
     lines = ["#!/bin/sh", f"[ -e {pull.view}.late ] && {mount}", check_command(pull)]
     script.write_text("\n".join(lines) + "\n")
     script.chmod(0o755)
-    with daemon(pull, str(script), chroot) as address:
+    with rsync_daemon(pull.directory, pull.view, str(script), chroot) as address:
         assert pull_from(address, pull.copy) == 0
         before = snapshot(pull.copy)
         stop(pull)
