@@ -23,7 +23,8 @@ UNITS         := $(PREFIX)/lib/systemd/system
 # libssl-dev is for the compiled cipher.
 BUILD_PACKAGES := gcc libc6-dev pkg-config libfuse3-dev fuse3 libssl-dev \
 	python3-venv python3-dev
-TEST_PACKAGES  := rsync gocryptfs encfs git
+TEST_PACKAGES  := rsync gocryptfs encfs git \
+	rsnapshot restic borgbackup rclone openssh-server
 
 .PHONY: install demo test test-systemd sanitize bench check format install-system uninstall-system clean
 .DEFAULT_GOAL := install

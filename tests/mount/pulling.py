@@ -56,11 +56,7 @@ class Pull:
 
     def describe(self, **settings: object) -> None:
         """Write the file."""
-        given = {"source": str(self.source), "mountpoint": str(self.view)}
-        given |= {"passfile": str(self.mounts.passfile)} | settings
-        lines = [f"{key} = {json.dumps(value)}\n" for key, value in given.items()]
-        self.site.write_text("".join(lines))
-        self.site.chmod(0o600)
+        describe(self.site, self.mounts, self.source, self.view, **settings)
 
     @property
     def daemon(self) -> int:
@@ -104,6 +100,17 @@ class Pull:
             check=False,
         )
         return result.returncode, result.stderr
+
+
+def describe(
+    site: Path, mounts: Mounts, source: Path, view: Path, **settings: object
+) -> None:
+    """Write the file *site* that describes a view."""
+    given = {"source": str(source), "mountpoint": str(view)}
+    given |= {"passfile": str(mounts.passfile)} | settings
+    lines = [f"{key} = {json.dumps(value)}\n" for key, value in given.items()]
+    site.write_text("".join(lines))
+    site.chmod(0o600)
 
 
 def kill(pid: int) -> None:
