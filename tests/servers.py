@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support import run
 
@@ -114,11 +115,18 @@ IdentityFile {directory}/key-%n
 """
 
 
-@contextmanager
-def sshd(directory: Path, keys: dict[str, str]) -> Iterator[Path]:
-    """Run an sshd; yield a configuration for ssh, which knows the names in *keys*.
+class Sshd(NamedTuple):
+    """Where a server listens, and the configuration with which ssh finds it."""
 
-    All of them are this machine; each has a key of its own, with these options.
+    port: int
+    config: Path
+
+
+@contextmanager
+def sshd(directory: Path, keys: dict[str, str]) -> Iterator[Sshd]:
+    """Run an sshd, which ssh finds under each of the names in *keys*.
+
+    Each name is root's on this machine, with a key of its own that has these options.
     """
     directory.mkdir()
     # Debian's service makes it before it starts sshd.
@@ -134,7 +142,7 @@ def sshd(directory: Path, keys: dict[str, str]) -> Iterator[Path]:
     client.write_text(SSH.format(names=" ".join(keys), port=port, directory=directory))
     log = f"{directory}/log"
     with server("/usr/sbin/sshd", "-D", "-f", config, "-E", log, port=port):
-        yield client
+        yield Sshd(port, client)
 
 
 def _new_key(path: Path) -> str:

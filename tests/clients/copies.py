@@ -49,9 +49,9 @@ class Sftp(Copies):
     @contextmanager
     def running(self) -> Iterator[None]:
         key = f'restrict,command="internal-sftp -R -d {self.view}"'
-        with sshd(self.directory / "ssh", {"server": key}) as self._config:
+        with sshd(self.directory / "ssh", {"server": key}) as self._ssh:
             yield
 
     def copy_to(self, copy: Path) -> None:
-        words = ["sftp", "-q", "-b", "-", "-F", self._config, "server"]
+        words = ["sftp", "-q", "-b", "-", "-F", self._ssh.config, "server"]
         run(*words, stdin=f'get -R -p . "{copy}"\n')

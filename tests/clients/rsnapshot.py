@@ -35,7 +35,7 @@ class Rsnapshot(Client):
         self._root = self.directory / "root"
         key = forced([*REVCRYPT, "pull-shell", self.site])
         with sshd(self.directory / "ssh", {"server": key}) as ssh:
-            lines = CONFIG.format(root=self._root, ssh=ssh).splitlines()
+            lines = CONFIG.format(root=self._root, ssh=ssh.config).splitlines()
             tabbed = (
                 "\t".join(line.split(" ", 2 - line.startswith(("rs", "ss"))))
                 for line in lines

@@ -50,8 +50,8 @@ class RsyncSsh(Rsync):
     @contextmanager
     def running(self) -> Iterator[None]:
         key = forced(self.command(Place(self.view, self.directory, self.site)))
-        with sshd(self.directory / "ssh", {"server": key}) as config:
-            self.options = (f"--rsh=ssh -F {config}",)
+        with sshd(self.directory / "ssh", {"server": key}) as ssh:
+            self.options = (f"--rsh=ssh -F {ssh.config}",)
             yield
 
     @staticmethod
