@@ -28,7 +28,6 @@ class Purpose(Enum):
     DEVICE_TAG = b"REVCRYPT-DEVICE-TAG"
     INODE = b"REVCRYPT-INODE"
     LINK_ID = b"REVCRYPT-LINK-ID"
-    GENERATION = b"REVCRYPT-GENERATION"
 
 
 def derive(path: bytes, purpose: Purpose) -> bytes:

@@ -14,7 +14,6 @@ def entry_of(attrs: Attrs) -> EntryAttributes:
     entry.entry_timeout = TIMEOUT
     entry.attr_timeout = TIMEOUT
     entry.st_ino = attrs.inode
-    entry.generation = attrs.generation
     entry.st_mode = attrs.mode
     entry.st_nlink = attrs.nlink
     entry.st_uid = attrs.uid

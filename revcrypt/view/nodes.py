@@ -26,14 +26,9 @@ _SHRINKS_AT = 8
 
 
 class Attrs(NamedTuple):
-    """Attributes as the view shows them; times in nanoseconds, *blocks* of 512 bytes.
-
-    *generation* tells apart two paths that one directory has had: what the kernel
-    cached below the old path (names, `gocryptfs.diriv`) must not be mixed with the new.
-    """
+    """Attributes as the view shows them; times in nanoseconds, *blocks* of 512 bytes."""
 
     inode: int
-    generation: int
     mode: int
     nlink: int
     uid: int
@@ -74,6 +69,16 @@ def inode_number(device: Device, source_inode: int) -> int:
     if not device.tag and ROOT_INODE < source_inode < _HASHED:
         return source_inode
     return _hashed(linked_path(device.tag, source_inode))
+
+
+def directory_inode_number(device: Device, source_inode: int, cipher_path: bytes) -> int:
+    """Return the number of a directory, which is another one wherever it is.
+
+    What is in it depends on its path, although its times do not. tar -g relies on what
+    it has read of a directory with the same number, whatever its name; and the kernel
+    must not mix what it has cached below the old path with what is below the new.
+    """
+    return _hashed(cipher_path + linked_path(device.tag, source_inode))
 
 
 def virtual_inode_number(cipher_path: bytes) -> int:

@@ -282,7 +282,6 @@ class ReverseView(TreeView):
             owner = self.attrs(parent)
         return owner._replace(
             inode=node.inode,
-            generation=0,
             mode=S_IFREG | 0o444,
             nlink=1,
             rdev=0,

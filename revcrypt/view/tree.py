@@ -4,9 +4,16 @@ import os
 from stat import S_ISDIR
 from typing import NamedTuple
 
-from revcrypt.format.derive import Purpose, derive
 from revcrypt.view.mounts import MountsBelow
-from revcrypt.view.nodes import Attrs, Child, Device, Node, inode_number, join
+from revcrypt.view.nodes import (
+    Attrs,
+    Child,
+    Device,
+    Node,
+    directory_inode_number,
+    inode_number,
+    join,
+)
 from revcrypt.view.source import Source
 
 ACL_NAMES = (b"system.posix_acl_access", b"system.posix_acl_default")
@@ -67,7 +74,11 @@ class TreeView:
         node = Node(parent, backing_name, shown_name, device, status.st_ino, 0)
         if status.st_dev != device.number or self.mounts.may_be_mount(backing_name):
             node.device = self._device_of(node, status)
-        node.inode = inode_number(node.device, status.st_ino)
+        if S_ISDIR(status.st_mode):
+            path = self.cipher_path(node)
+            node.inode = directory_inode_number(node.device, status.st_ino, path)
+        else:
+            node.inode = inode_number(node.device, status.st_ino)
         return node
 
     def _device_of(self, node: Node, status: os.stat_result) -> Device:
@@ -93,13 +104,8 @@ class TreeView:
     def _attrs_of(
         self, node: Node, status: os.stat_result, size: int, blocks: int
     ) -> Attrs:
-        generation = 0
-        if S_ISDIR(status.st_mode):
-            iv = derive(self.cipher_path(node), Purpose.GENERATION)
-            generation = int.from_bytes(iv[:4]) >> 1
         return Attrs(
             node.inode,
-            generation,
             status.st_mode,
             status.st_nlink,
             *(self._owner or (status.st_uid, status.st_gid)),

@@ -20,7 +20,7 @@ MTIME = 1_000_000_000_123_456_789
 
 def attrs_of(mode: int, size: int = 0) -> Attrs:
     """Return attributes of something that belongs to users 12 and 13."""
-    return Attrs(1, 0, mode, 1, 12, 13, 0, size, 0, PAGE, MTIME - 1, MTIME, MTIME)
+    return Attrs(1, mode, 1, 12, 13, 0, size, 0, PAGE, MTIME - 1, MTIME, MTIME)
 
 
 ACL_NAME = b"system.posix_acl_access"

@@ -8,9 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from revcrypt.format.config import Features
 from revcrypt.view.nodes import Device, inode_number
 from tests.support import Mounts, run
-from tests.view.trees import Shown, at, content, picture, reverse_view, unseal, walk
+from tests.view.trees import (
+    ALL_FEATURES,
+    Shown,
+    at,
+    content,
+    picture,
+    reverse_view,
+    unseal,
+    walk,
+)
 
 OWN = Device(5, b"")
 OTHER = Device.at(6, b"cipher/path")
@@ -36,6 +46,22 @@ def test_hashed_numbers_tell_everything_apart() -> None:
     numbers = {inode_number(device, inode) for device in devices for inode in range(2000)}
     assert len(numbers) == 6000
     assert inode_number(Device.at(99, b"cipher/path"), 7) == inode_number(OTHER, 7)
+
+
+@pytest.mark.parametrize("features", ALL_FEATURES.values(), ids=ALL_FEATURES)
+def test_a_directory_has_another_number_elsewhere(tree: Path, features: Features) -> None:
+    """What is in a renamed directory is not what was in it, so it is another one."""
+    with reverse_view(tree, features) as view, reverse_view(tree, features) as other:
+        paths = (b"dir", b"dir/sub", b"one")
+        before = [at(view, path).inode for path in paths]
+        assert before == [at(other, path).inode for path in paths]
+        (tree / "dir").rename(tree / "new")
+        (tree / "one").rename(tree / "dir")
+        (tree / "new").rename(tree / "one")
+        after = [at(view, path).inode for path in (b"one", b"one/sub", b"dir")]
+        files = [at(view, path).inode for path in (b"file", b"one/sub/file")]
+    assert len({*before, *after}) == 6
+    assert files == [os.stat(tree / path).st_ino for path in ("file", "one/sub/file")]
 
 
 @contextmanager

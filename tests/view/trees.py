@@ -255,7 +255,7 @@ DEVICE = Device(1, b"")
 
 def fake_attrs(inode: int, *, size: int = 0, mode: int = S_IFREG | 0o644) -> Attrs:
     """Return attributes that are all different from each other."""
-    return Attrs(inode, 11, mode, 3, 12, 13, 14, size, 15, 4096, 16, 17, 18)
+    return Attrs(inode, mode, 3, 12, 13, 14, size, 15, 4096, 16, 17, 18)
 
 
 @dataclass
