@@ -7,24 +7,11 @@ from pathlib import Path
 
 from tests.clients.client import Client
 from tests.servers import forced, sshd
-from tests.support import REVCRYPT, run, walk
-
-CONFIG = """\
-config_version 1.2
-snapshot_root {root}/
-cmd_rsync /usr/bin/rsync
-cmd_ssh /usr/bin/ssh
-ssh_args -F {ssh}
-rsync_long_args --delete -HAX --numeric-ids
-link_dest 1
-lockfile {root}.lock
-retain alpha 9
-backup root@server:/ server/
-"""
+from tests.support import run, walk
 
 
 class Rsnapshot(Client):
-    """Generations, pulled through `revcrypt pull-shell`."""
+    """Generations; what has not changed is a hard link to the one before."""
 
     package = "rsnapshot"
     generations = True
@@ -33,15 +20,26 @@ class Rsnapshot(Client):
     def running(self) -> Iterator[None]:
         self._config = self.directory / "rsnapshot.conf"
         self._root = self.directory / "root"
-        key = forced([*REVCRYPT, "pull-shell", self.site])
+        key = forced(["rrsync", "-ro", self.view])
         with sshd(self.directory / "ssh", {"server": key}) as ssh:
-            lines = CONFIG.format(root=self._root, ssh=ssh.config).splitlines()
-            tabbed = (
-                "\t".join(line.split(" ", 2 - line.startswith(("rs", "ss"))))
-                for line in lines
+            self._config.write_text(
+                "".join("\t".join(line) + "\n" for line in self._settings(ssh.config))
             )
-            self._config.write_text("".join(f"{line}\n" for line in tabbed))
             yield
+
+    def _settings(self, ssh: Path) -> list[tuple[str, ...]]:
+        return [
+            ("config_version", "1.2"),
+            ("snapshot_root", f"{self._root}/"),
+            ("lockfile", f"{self._root}.lock"),
+            ("cmd_rsync", "/usr/bin/rsync"),
+            ("cmd_ssh", "/usr/bin/ssh"),
+            ("ssh_args", f"-F {ssh}"),
+            ("rsync_long_args", "--delete -HAX --numeric-ids"),
+            ("link_dest", "1"),
+            ("retain", "alpha", "9"),
+            ("backup", "root@server:/", "server/"),
+        ]
 
     def back_up(self) -> int:
         """Return how many files are not hard links to those of the generation before."""

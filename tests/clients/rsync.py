@@ -37,8 +37,7 @@ class RsyncDaemon(Rsync):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        check = f"{' '.join(REVCRYPT)} pull-shell --check {self.site}"
-        with rsync_daemon(self.directory, self.view, check) as self.source:
+        with rsync_daemon(self.directory, self.view, "true") as self.source:
             yield
 
 

@@ -123,8 +123,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             yield Place(directory, view, ssh)
 
 
-@pytest.mark.parametrize("attempt", ATTEMPTS)
-@pytest.mark.parametrize("key", ["rrsync", "pull-shell"])
+@pytest.mark.parametrize(
+    ("key", "attempt"),
+    [
+        *(("rrsync", attempt) for attempt in ATTEMPTS),
+        # The rest is rrsync's to refuse, which it runs.
+        *(("pull-shell", attempt) for attempt in ("get a shell", "sftp", "reach a port")),
+    ],
+)
 def test_refused(key: str, attempt: str, place: Place) -> None:
     """A key that may pull can do nothing else."""
     status, harm = place.attempt(attempt, key)
