@@ -37,6 +37,12 @@ class Keeps(NamedTuple):
         links = {paths for paths in tree.links if len(paths) > 1}
         return Tree(entries, links if self.hard_links else set())
 
+    def missing(self) -> list[str]:
+        """Return what does not come back, in words."""
+        missing = [name for name, kept in self._asdict().items() if not kept]
+        words = [name.replace("_", " ") for name in missing]
+        return ["parts of a second", *words] if self.times > 1 else words
+
     def _of_entry(self, entry: Entry) -> Entry:
         times = self.times
         if S_ISDIR(entry.mode) and not self.directory_times:
@@ -63,8 +69,8 @@ class Place(NamedTuple):
 class Client(ABC):
     """A program that backs up a view again and again."""
 
-    package: ClassVar[str]
-    """Debian's."""
+    package: ClassVar[str | None]
+    """Debian's; None if the program is part of the tests."""
     keeps: ClassVar[Keeps] = Keeps()
     reads_again: ClassVar[str | None] = "size, time"
     """What tells it that a file has changed; None if it reads everything each time."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.clients.client import SECOND, Client, Keeps
-from tests.servers import sshd
+from tests.servers import forced, sshd
 from tests.support import run
 
 
@@ -48,7 +48,7 @@ class Sftp(Copies):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        key = f'restrict,command="internal-sftp -R -d {self.view}"'
+        key = forced(["internal-sftp", "-R", "-d", self.view])
         with sshd(self.directory / "ssh", {"server": key}) as self._ssh:
             yield
 

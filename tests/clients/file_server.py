@@ -67,7 +67,7 @@ def _line(entry: "os.DirEntry[bytes]") -> bytes:
 class FileServer(Copies):
     """Fetches everything, over HTTP."""
 
-    package = "python3"
+    package = None
     how: ClassVar[str]
     keeps = Keeps(
         times=0,

@@ -17,6 +17,8 @@ from tests.mount.pulling import describe
 from tests.rescue.trees import Tree, assert_same, tree_at
 from tests.support import Mounts, backdate, walk
 
+NAMES = {"encrypted names": [], "plaintext names": ["--plaintext-names"]}
+"""Options with which a config is made."""
 LONG = "long" * 60
 BIG = Random(7).randbytes(150_000)
 
@@ -153,11 +155,11 @@ class Life:
             self._backups[kind] = Backup(self, client)
         return self._backups[kind]
 
-    def restored(self, copy: Path, to: Path) -> Tree:
+    def restored(self, copy: Path, to: Path, status: int = 0) -> Tree:
         """Decrypt a copy; return what is in it."""
         passfile = f"--passfile={self.mounts.passfile}"
         words = ["restore", "-q", "-j1", passfile, os.fspath(copy), os.fspath(to)]
-        assert main(words) == 0
+        assert main(words) == status
         return tree_at(to)
 
 
