@@ -56,16 +56,6 @@ class Keeps(NamedTuple):
         return kept if self.xattrs else kept._replace(xattrs={})
 
 
-class Place(NamedTuple):
-    """What a client is given."""
-
-    view: Path
-    directory: Path
-    """Its own, for all that it writes."""
-    site: Path
-    """The file that describes the view for `revcrypt pull-shell`."""
-
-
 class Client(ABC):
     """A program that backs up a view again and again."""
 
@@ -77,8 +67,12 @@ class Client(ABC):
     generations: ClassVar[bool] = False
     """Whether the oldest backup can still be had when there is a newer one."""
 
-    def __init__(self, place: Place) -> None:
-        self.view, self.directory, self.site = place
+    def __init__(self, view: Path, directory: Path, site: Path) -> None:
+        self.view = view
+        self.directory = directory
+        """Its own, for all that it writes."""
+        self.site = site
+        """The file that describes the view for `revcrypt pull-shell`."""
 
     @contextmanager
     def running(self) -> Iterator[None]:

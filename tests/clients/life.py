@@ -4,20 +4,23 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from random import Random
 from stat import S_ISREG
 
 from revcrypt.cli.main import main
-from tests.clients.client import SECOND, Client, Place
+from tests.clients.client import SECOND, Client
 from tests.mount.big_tree import sparse_file
 from tests.mount.pulling import describe
 from tests.rescue.trees import Tree, assert_same, tree_at
 from tests.support import Mounts, backdate, walk
 
-NAMES = {"encrypted names": [], "plaintext names": ["--plaintext-names"]}
+NAMES: dict[str, list[str]] = {
+    "encrypted names": [],
+    "plaintext names": ["--plaintext-names"],
+}
 """Options with which a config is made."""
 LONG = "long" * 60
 BIG = Random(7).randbytes(150_000)
@@ -93,14 +96,14 @@ def age(root: Path, days: int) -> None:
 
 
 class Life:
-    """A source in *directory*, its view, and the stages that the source goes through."""
+    """A source, its view, and the stages that the source goes through."""
 
-    def __init__(self, directory: Path, *names: str) -> None:
-        self.directory = directory
-        self.mounts = Mounts(directory)
-        self.source = directory / "source"
+    def __init__(self, mounts: Mounts, *names: str) -> None:
+        self.mounts = mounts
+        self.directory = mounts.directory
+        self.source = self.directory / "source"
         self.source.mkdir()
-        self.site = directory / "view.toml"
+        self.site = self.directory / "view.toml"
         self.mounts.init(self.source, *names)
         plant(self.source)
         self.view = self.mounts.reverse(self.source)
@@ -110,9 +113,8 @@ class Life:
         self._running = ExitStack()
 
     def close(self) -> None:
-        """End all servers and unmount everything."""
-        with self._running:
-            self._running.callback(self.mounts.close)
+        """End all servers."""
+        self._running.close()
 
     def reach(self, stage: str) -> None:
         """Let happen what comes before a stage, and what it begins with."""
@@ -150,7 +152,7 @@ class Life:
         if kind not in self._backups:
             directory = self.directory / kind.__name__
             directory.mkdir()
-            client = kind(Place(self.view, directory, self.site))
+            client = kind(self.view, directory, self.site)
             self._running.enter_context(client.running())
             self._backups[kind] = Backup(self, client)
         return self._backups[kind]
@@ -233,13 +235,3 @@ class Backup:
             found = life.restored(copy(), to)
             assert_same(client.keeps.of(found), client.keeps.of(plain))
             assert any(entry.content for entry in found.entries.values())
-
-
-@contextmanager
-def life_of(directory: Path, *names: str) -> Iterator[Life]:
-    """Have a life, and end it."""
-    life = Life(directory, *names)
-    try:
-        yield life
-    finally:
-        life.close()

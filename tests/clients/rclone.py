@@ -26,7 +26,7 @@ class Rclone(Client):
     def back_up(self) -> int:
         said = self._rclone("sync", "-v", "--create-empty-src-dirs")
         self._rclone("check")
-        return len(re.findall(r": (?<!\.rclonelink: )Copied \(", said))
+        return len(re.findall(r"(?<!\.rclonelink): Copied \(", said))
 
     def copy(self) -> Path:
         return self.directory / "copy"

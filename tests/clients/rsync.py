@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.clients.client import Client, Place
+from tests.clients.client import Client
 from tests.servers import forced, rsync_daemon, sshd
 from tests.support import REVCRYPT, run
 
@@ -48,20 +48,18 @@ class RsyncSsh(Rsync):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        key = forced(self.command(Place(self.view, self.directory, self.site)))
+        key = forced(self.command())
         with sshd(self.directory / "ssh", {"server": key}) as ssh:
             self.options = (f"--rsh=ssh -F {ssh.config}",)
             yield
 
-    @staticmethod
-    def command(place: Place) -> list[str | Path]:
+    def command(self) -> list[str | Path]:
         """Return what the key runs."""
-        return ["rrsync", "-ro", place.view]
+        return ["rrsync", "-ro", self.view]
 
 
 class RsyncPullShell(RsyncSsh):
     """The same, with the command that also proves that the view is there."""
 
-    @staticmethod
-    def command(place: Place) -> list[str | Path]:
-        return [*REVCRYPT, "pull-shell", place.site]
+    def command(self) -> list[str | Path]:
+        return [*REVCRYPT, "pull-shell", self.site]

@@ -27,7 +27,12 @@ def pull(mounts: Mounts) -> Pull:
 
 def pull_from(address: str, copy: Path) -> int:
     """Pull everything, and delete what is not there; return the status."""
-    command = ["rsync", "-aHAX", "--numeric-ids", "--delete", address, f"{copy}/"]
+    return run_rsync("-aHAX", "--numeric-ids", "--delete", address, f"{copy}/")
+
+
+def run_rsync(*words: str | Path) -> int:
+    """Return the exit status of rsync."""
+    command = ["rsync", *words]
     result = subprocess.run(command, capture_output=True, timeout=60, check=False)
     return result.returncode
 
@@ -48,6 +53,24 @@ def test_pull(chroot: str, pull: Pull) -> None:
         assert not same(pull)
         assert pull_from(address, pull.copy) == 0
         assert same(pull)
+
+
+@pytest.mark.parametrize("chroot", ["yes", "no"])
+def test_nothing_else(chroot: str, pull: Pull) -> None:
+    """Nothing can be written, removed, or had from outside of the view."""
+    secret = pull.directory / "secret"
+    secret.write_text("what nobody may have")
+    before = snapshot(pull.source)
+    with rsync_daemon(pull.directory, pull.view, check_command(pull), chroot) as address:
+        for words in (
+            [secret, address],
+            [f"{address}../secret", f"{pull.copy}/"],
+            ["--copy-links", address, f"{pull.copy}/"],
+            ["--remove-source-files", address, f"{pull.copy}/"],
+        ):
+            assert run_rsync("-a", *words) != 0
+            assert not (pull.copy / "secret").exists()
+    assert snapshot(pull.source) == before
 
 
 @pytest.mark.parametrize("chroot", ["yes", "no"])
