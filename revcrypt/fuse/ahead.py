@@ -10,7 +10,6 @@ What was looked at ahead is used only a moment later, and only for a directory t
 not changed since; so nobody sees anything older than the kernel would have kept for him.
 """
 
-import logging
 import time
 from array import array
 from collections import OrderedDict
@@ -22,19 +21,21 @@ from pyfuse3 import EntryAttributes
 
 from revcrypt.errors import RevcryptError
 from revcrypt.fuse.entries import entry_of
+from revcrypt.fuse.mistakes import Mistakes
+from revcrypt.fuse.walks import Walk
 from revcrypt.view.files import is_quiet
 from revcrypt.view.nodes import Attrs, Child, Node, NodeTable, View
 
 FRESH_SECONDS = 0.1
 """How old what was looked at ahead may be."""
+DOTS = 2
+"""What readdir reports before the entries."""
 STEP = 4
 """Entries to look at between two looks for a request."""
 MAX_DIRECTORY_SIZE = 1 << 16
 """Bytes of a directory; more would take too long to list, with a client waiting."""
 _MAX_PARENTS = 256
 """Directories whose subdirectories are known: as many as a tree is deep, or more."""
-
-log = logging.getLogger(__name__)
 
 Found = tuple[Node, Attrs, EntryAttributes]
 """An object, its attributes, and the same for the kernel."""
@@ -101,9 +102,25 @@ class OpenDirectory:
     children: list[Child]
     ahead: Listing | None
     """What was looked at before it was opened."""
+    walk: Walk | None = None
+    """Which walk it was opened on."""
     directories: list[Node] = field(default_factory=list)
     """Those in it that have been reported."""
+    unusable: list[bytes] = field(default_factory=list)
+    """The names of those of which nothing could be found out."""
+    reported: int = DOTS
+    """The offset up to which all entries have been reported."""
     is_fresh: bool = True
+
+    def restart(self) -> None:
+        """Begin anew, with a new snapshot."""
+        self.directories.clear()
+        self.unusable.clear()
+        self.reported = DOTS
+
+    def names_below(self) -> list[bytes]:
+        """Return the names of those that are directories, or may be."""
+        return [node.shown_name for node in self.directories] + self.unusable
 
     def found_ahead(self, index: int) -> tuple[Found | None, bool]:
         """Return what is behind an entry, and whether that is known."""
@@ -114,10 +131,14 @@ class OpenDirectory:
 
 
 class Ahead:
-    """Lists one directory of *view* before it is asked for, if it is one of *nodes*."""
+    """Lists one directory of *view* before it is asked for, if it is one of *nodes*.
 
-    def __init__(self, view: View, nodes: NodeTable) -> None:
+    *mistakes* takes note of what must not end the loop that this runs in.
+    """
+
+    def __init__(self, view: View, nodes: NodeTable, mistakes: Mistakes) -> None:
         self._view = view
+        self._mistakes = mistakes
         self._nodes = nodes
         self._walks: OrderedDict[int, _Walk] = OrderedDict()
         """By the inode of the directory above."""
@@ -168,10 +189,9 @@ class Ahead:
         except (StopIteration, OSError, RevcryptError):
             # An error comes again when somebody asks, and is reported then.
             self._steps = None
-        except Exception:
-            # Nobody has asked, and the loop that this runs in must go on.
-            log.exception("looking ahead failed")
+        except Exception as error:
             self._steps = None
+            self._mistakes.note("looking ahead", error)
         return True
 
     def _look_at(self, node: Node) -> Iterator[None]:

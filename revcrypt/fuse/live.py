@@ -25,6 +25,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from revcrypt.errors import SourceChangedError
 from revcrypt.fuse.entries import TIMEOUT
+from revcrypt.fuse.processes import process_of
 from revcrypt.view.files import is_quiet
 from revcrypt.view.nodes import Attrs, Node, OpenFile, blocks_of
 
@@ -159,7 +160,7 @@ class LiveFiles:
             self._quiet.add(inode, _Told.of(attrs))
             return attrs, TIMEOUT
         if tid is not None:
-            self._changing.add((inode, _process_of(tid)), _Told.of(attrs))
+            self._changing.add((inode, process_of(tid)), _Told.of(attrs))
         return attrs, 0
 
     def _held(self, readers: list[Reader], tid: int | None) -> _Told | None:
@@ -168,7 +169,7 @@ class LiveFiles:
         recent = [r for r in readers if r.direct and r.told.at > recently]
         if not recent or tid is None:
             return None
-        process = _process_of(tid)
+        process = process_of(tid)
         mine = [reader.told for reader in recent if reader.process == process]
         return mine[-1] if mine else None
 
@@ -194,7 +195,7 @@ class LiveFiles:
             told=told._replace(at=now),
             direct=direct,
             stale_size=stale_size,
-            process=_process_of(tid) if direct else 0,
+            process=process_of(tid) if direct else 0,
             believed_size=told.size,
         )
         if not direct:
@@ -210,7 +211,7 @@ class LiveFiles:
         told = self._quiet.get(inode)
         if file.quiet:
             return told
-        return self._changing.get((inode, _process_of(tid))) or told
+        return self._changing.get((inode, process_of(tid))) or told
 
     def forget_old(self) -> None:
         """Release what was told so long ago that nobody relies on it."""
@@ -248,18 +249,3 @@ class LiveFiles:
         if self._cached.get(inode) is reader:
             del self._cached[inode]
         reader.file.close()
-
-
-def _process_of(tid: int) -> int:
-    """Return the process that the thread *tid* belongs to.
-
-    One thread may ask for the size and another read.
-    """
-    try:
-        with open(f"/proc/{tid}/status", "rb") as lines:
-            for line in lines:
-                if line.startswith(b"Tgid:"):
-                    return int(line.split()[1])
-    except OSError:
-        pass  # It has ended, or lives in another PID namespace.
-    return tid

@@ -28,6 +28,8 @@ from typing import Any, Self
 import pyfuse3
 import trio
 
+from revcrypt.fuse.mistakes import Mistakes
+
 BURST = 64
 """Requests to answer before others get a turn."""
 SPIN = 0.0002
@@ -71,6 +73,9 @@ class EagerTrio:
         self._poll.register(mountinfo_fd, select.POLLPRI)
         self._mountinfo_fd = mountinfo_fd
         self._on_mounts_changed = on_mounts_changed
+        self._have_mounts_changed = False
+        self.mistakes = Mistakes()
+        """Takes note of what must not end the loop."""
         self.idle: Callable[[], bool] = lambda: False
         """Does a little of what may be useful later; tells whether there was any."""
         self._parked = trio.lowlevel.ParkingLot()
@@ -131,13 +136,23 @@ class EagerTrio:
         if self._closing:
             raise trio.ClosedResourceError
         ready = dict(self._look(timeout))
-        if self._mountinfo_fd in ready:
-            self._on_mounts_changed()
+        if self._have_mounts_changed or self._mountinfo_fd in ready:
+            self._note_mounts()
         events = ready.get(fd, 0)
         if events & _GONE:
             # Every task has to read the end of the mount for itself.
             self._parked.unpark_all()
         return events != 0
+
+    def _note_mounts(self) -> None:
+        self._have_mounts_changed = True
+        try:
+            self._on_mounts_changed()
+        except Exception as error:
+            # There may be no descriptor left; the kernel does not tell it again.
+            self.mistakes.note("looking at the mounts", error)
+        else:
+            self._have_mounts_changed = False
 
     def _look(self, timeout: int) -> list[tuple[int, int]]:
         """Return what has happened to which descriptor, within *timeout* ms."""

@@ -33,11 +33,15 @@ from pyfuse3 import (
 
 from revcrypt.errors import DataError, StaleNodeError
 from revcrypt.format.content import Bytes
+from revcrypt.fuse import status
 from revcrypt.fuse.access import EVERYBODY, Access
-from revcrypt.fuse.ahead import Ahead, OpenDirectory
+from revcrypt.fuse.ahead import DOTS, Ahead, OpenDirectory
 from revcrypt.fuse.entries import TIMEOUT, entry_of
 from revcrypt.fuse.live import LiveFiles, Reader
-from revcrypt.fuse.replies import logged, replies
+from revcrypt.fuse.mistakes import Mistakes
+from revcrypt.fuse.replies import replies
+from revcrypt.fuse.tally import Tally
+from revcrypt.fuse.walks import Walks
 from revcrypt.view.nodes import (
     ROOT_INODE,
     Attrs,
@@ -81,11 +85,14 @@ class Operations(pyfuse3.Operations):
         self._view = view
         self._waiting = waiting
         self.allowed = access
+        self.tally = Tally()
+        self.mistakes = Mistakes()
+        self._walks = Walks(lambda: self.tally.failures)
         # Reads that hang must not use up the threads of all others too soon.
         self._limiter = trio.CapacityLimiter(THREADS)
         self._nodes = NodeTable(view.root)
         self._live = LiveFiles()
-        self.ahead = Ahead(view, self._nodes)
+        self.ahead = Ahead(view, self._nodes, self.mistakes)
         self._handles = count(1)
         self._readers: dict[int, Reader] = {}
         self._directories: dict[int, OpenDirectory] = {}
@@ -133,7 +140,12 @@ class Operations(pyfuse3.Operations):
         self, parent_inode: InodeT, name: FileNameT, ctx: RequestContext
     ) -> EntryAttributes:
         """Find *name* in a directory."""
-        node, attrs = self._view.lookup(self._nodes[parent_inode], name)
+        parent = self._nodes[parent_inode]
+        try:
+            node, attrs = self._view.lookup(parent, name)
+        except FileNotFoundError:
+            self._walks.gone(parent, name, ctx.pid)
+            raise
         self._nodes.remember(node)
         entry = self._entry(attrs, ctx)
         entry.entry_timeout = self._timeout(node.parent)
@@ -141,7 +153,7 @@ class Operations(pyfuse3.Operations):
 
     async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
         """Drop what the kernel has forgotten."""
-        with logged("forget"):
+        with self.mistakes.survived("forget"):
             for inode, lookups in inode_list:
                 node = self._nodes.forget(inode, lookups)
                 if node is not None:
@@ -179,7 +191,19 @@ class Operations(pyfuse3.Operations):
         self, inode: InodeT, name: XAttrNameT, ctx: RequestContext
     ) -> bytes:
         """Return the value of an extended attribute."""
+        if inode == ROOT_INODE and name == status.ATTRIBUTE and status.may_ask(ctx.uid):
+            return self._report()
         return self._view.get_xattr(self._nodes[inode], name)
+
+    def _report(self) -> bytes:
+        return status.report(
+            self.tally,
+            self.mistakes,
+            self._walks,
+            known_entries=len(self._nodes),
+            open_files=len(self._readers),
+            open_directories=len(self._directories),
+        )
 
     async def statfs(self, ctx: RequestContext) -> StatvfsData:
         """Return size and usage of the source's filesystem."""
@@ -206,10 +230,16 @@ class Operations(pyfuse3.Operations):
     async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
         """Take a snapshot of a directory."""
         node = self._nodes[inode]
-        ahead = self.ahead.opened(node)
-        children = self._view.entries(node) if ahead is None else ahead.children
+        try:
+            ahead = self.ahead.opened(node)
+            children = self._view.entries(node) if ahead is None else ahead.children
+        except FileNotFoundError:
+            if node.parent is not None:
+                self._walks.gone(node.parent, node.shown_name, ctx.pid)
+            raise
+        walk = self._walks.of(node, ctx.pid)
         handle = next(self._handles)
-        self._directories[handle] = OpenDirectory(node, children, ahead)
+        self._directories[handle] = OpenDirectory(node, children, ahead, walk)
         return handle
 
     @replies(_directory_path)
@@ -219,8 +249,10 @@ class Operations(pyfuse3.Operations):
         node = directory.node
         if start_id == 0 and not directory.is_fresh:
             directory.children, directory.ahead = self._view.entries(node), None
-            directory.directories.clear()
+            directory.restart()
         directory.is_fresh = False
+        if start_id > directory.reported:
+            directory.walk = None  # Some have been skipped.
 
         # The kernel takes no reference for these two.
         for number, (name, dot) in enumerate(((b".", node), (b"..", node.parent))):
@@ -232,7 +264,7 @@ class Operations(pyfuse3.Operations):
                     return
 
         counted = False
-        for index in range(max(start_id - 2, 0), len(directory.children)):
+        for index in range(max(start_id - DOTS, 0), len(directory.children)):
             child = directory.children[index]
             try:
                 found = self._child(directory, index)
@@ -244,13 +276,19 @@ class Operations(pyfuse3.Operations):
             if found is None:
                 continue
             if not pyfuse3.readdir_reply(token, child.shown_name, found[1], index + 3):
+                directory.reported = index + DOTS
                 return
             known = self._nodes.remember(found[0])
             if S_ISDIR(found[1].st_mode):
                 directory.directories.append(known)
             counted = True
+        directory.reported = len(directory.children) + DOTS
         if counted:
             self.ahead.listed(node, directory.directories)
+        elif start_id >= DOTS and directory.walk is not None:
+            # Who asks again, after the last, has taken them all.
+            entries, below = len(directory.children), directory.names_below()
+            self._walks.listed(directory.walk, node, entries, below)
 
     def _child(
         self, directory: OpenDirectory, index: int
@@ -272,6 +310,7 @@ class Operations(pyfuse3.Operations):
             names = child.backing_name, child.shown_name
             unusable = Node(node, *names, node.device, 0, number)
             path = os.fsdecode(self._view.cipher_path(unusable))
+            directory.unusable.append(child.shown_name)
             # An OSError's own text has the plain name in it.
             what = error.strerror if isinstance(error, OSError) else error
             log.warning("%s: %s", path, what)
@@ -329,6 +368,7 @@ class Operations(pyfuse3.Operations):
             pyfuse3.notify_store(inode, 0, bytes(content))
         except (OSError, DataError):
             return False  # Who reads it gets the error, if there is one.
+        self.tally.served(len(content))
         return len(content) == size
 
     async def _open_leased(self, node: Node) -> OpenFile:
@@ -356,19 +396,21 @@ class Operations(pyfuse3.Operations):
         self._live.check_read(reader, off, size)
         read = partial(reader.file.read, off, size)
         try:
-            return read(nowait=True)
+            content = read(nowait=True)
         except BlockingIOError:
             # Waiting for a disk, maybe for ever, is no reason for others to wait.
             with self._waiting():
-                return await trio.to_thread.run_sync(
+                content = await trio.to_thread.run_sync(
                     partial(read, nowait=False),
                     abandon_on_cancel=True,
                     limiter=self._limiter,
                 )
+        self.tally.served(len(content))
+        return content
 
     async def release(self, fh: FileHandleT) -> None:
         """Close a file."""
-        with logged("release"):
+        with self.mistakes.survived("release"):
             reader = self._readers.pop(fh, None)
             if reader is not None:
                 self._live.close(reader)

@@ -2,9 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from errno import EACCES
+from collections.abc import Callable, Coroutine
+from errno import EACCES, EIO
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -12,14 +11,18 @@ from pyfuse3 import FUSEError, RequestContext
 
 from revcrypt.fuse.access import Access
 from revcrypt.fuse.errnos import errno_of, is_damage, is_expected
+from revcrypt.fuse.mistakes import Mistakes
+from revcrypt.fuse.tally import Tally
 
 log = logging.getLogger(__name__)
 
 
 class Guarded(Protocol):
-    """What has handlers, and knows whom they answer."""
+    """What has handlers, knows whom they answer, and counts."""
 
     allowed: Access
+    tally: Tally
+    mistakes: Mistakes
 
 
 S = TypeVar("S", bound=Guarded)
@@ -38,20 +41,34 @@ def replies(
     """
 
     def decorate(handler: Handler[S, P, R]) -> Handler[S, P, R]:
-        @wraps(handler)
-        async def replying(self: S, key: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            if self.allowed.is_limited and not _is_permitted(self.allowed, *args):
-                raise FUSEError(EACCES)
+        kind = handler.__name__.lstrip("_")
+
+        def failed(self: S, key: int, error: Exception) -> int:
             try:
-                return await handler(self, key, *args, **kwargs)
-            except FUSEError:
-                raise
-            except Exception as error:
                 if is_damage(error):
                     log.warning("%s: %s", os.fsdecode(path_of(self, key)), error)
                 elif not is_expected(error):
-                    log.exception("%s failed", handler.__name__)
-                raise FUSEError(errno_of(error)) from None
+                    self.mistakes.note(kind, error)
+                return errno_of(error)
+            except Exception as another:
+                self.mistakes.note(kind, another)
+                return EIO
+
+        @wraps(handler)
+        async def replying(self: S, key: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            self.tally.requests[kind] += 1
+            try:
+                if self.allowed.is_limited and not _is_permitted(self.allowed, *args):
+                    self.tally.refused += 1
+                    raise FUSEError(EACCES)
+                return await handler(self, key, *args, **kwargs)
+            except FUSEError as error:
+                self.tally.errors[error.errno] += 1
+                raise
+            except Exception as error:
+                number = failed(self, key, error)
+                self.tally.errors[number] += 1
+                raise FUSEError(number) from None
 
         return replying
 
@@ -65,12 +82,3 @@ def _is_permitted(access: Access, *args: object) -> bool:
     """
     context = args[-1] if args else None
     return not isinstance(context, RequestContext) or access.permits(context)
-
-
-@contextmanager
-def logged(what: str) -> Iterator[None]:
-    """Keep an exception from the kernel, who has asked for no answer."""
-    try:
-        yield
-    except Exception:
-        log.exception("%s failed", what)

@@ -103,7 +103,7 @@ def serve(
     mountinfo_fd = os.open(MOUNTINFO.format("self"), os.O_RDONLY | os.O_CLOEXEC)
     eager = loop.install(mountinfo_fd, on_mounts_changed)
     operations = Operations(view, waiting=eager.waiting, access=options.access)
-    eager.idle = operations.ahead.step
+    eager.idle, eager.mistakes = operations.ahead.step, operations.mistakes
     before_mount()
     try:
         pyfuse3.init(operations, os.fsdecode(mountpoint), options.as_fuse())

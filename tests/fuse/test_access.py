@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pyfuse3
 import pytest
-from pyfuse3 import EntryAttributes, FUSEError, RequestContext
+from pyfuse3 import EntryAttributes, FUSEError
 
 from revcrypt.fuse.access import EVERYBODY, Access
 from revcrypt.fuse.entries import TIMEOUT
 from revcrypt.fuse.operations import Operations
+from tests.fuse.callers import caller
 from tests.view.trees import FakeFile, FakeView, fake_attrs, find, reverse_view
 
 ROOT = pyfuse3.ROOT_INODE
@@ -22,11 +23,6 @@ ARGUMENTS = {"inode": INODE, "parent_inode": ROOT, "name": b"a", "flags": os.O_R
 LIMITED = Access(users=frozenset({7}), groups=frozenset({8}))
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become others")
-
-
-def caller(uid: int, gid: int, pid: int = 0) -> RequestContext:
-    """Return the context of a request by some process."""
-    return type("Caller", (RequestContext,), {"uid": uid, "gid": gid, "pid": pid})()
 
 
 ALLOWED, STRANGER = caller(7, 9), caller(9, 9)
