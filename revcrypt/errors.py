@@ -35,6 +35,7 @@ class ExitCode(IntEnum):
     FILTER = 29
     DESTINATION = 40
     RECOVERY = 41
+    NOT_ANSWERING = 42
 
 
 class RevcryptError(Exception):
@@ -82,6 +83,12 @@ class MountpointError(UserError):
     """The mountpoint is missing, is not empty, or overlaps the source."""
 
     exit_code = ExitCode.MOUNTPOINT
+
+
+class NotAnsweringError(UserError):
+    """A view is mounted, and says nothing: it is still starting, or hangs."""
+
+    exit_code = ExitCode.NOT_ANSWERING
 
 
 class PassphraseWrongError(UserError):

@@ -38,6 +38,7 @@ SUBCOMMANDS = (
     "check",
     "check-config",
     "pull-shell",
+    "status",
     "speed",
 )
 """Modules of this package, loaded if they are needed: most of a start is loading."""

@@ -49,6 +49,12 @@ class Mount:
         return self.fstype in _SERVED or self.fstype.startswith(b"fuse")
 
     @property
+    def user(self) -> tuple[int, int]:
+        """The user and group that have mounted it, if it is of FUSE; else root."""
+        words = dict(option.partition(b"=")[::2] for option in self.super_options)
+        return int(words.get(b"user_id", 0)), int(words.get(b"group_id", 0))
+
+    @property
     def _subtype(self) -> bytes:
         # mount.fuse3 may name the program by its path: fuse./usr/local/bin/revcrypt.
         return os.path.basename(self.fstype.removeprefix(b"fuse."))
