@@ -10,6 +10,8 @@ from pathlib import Path
 from stat import S_IFMT, S_ISLNK, S_ISREG
 from typing import NamedTuple
 
+from tests.descriptors import Watched
+
 REVCRYPT = [sys.executable, "-m", "revcrypt"]
 PASSPHRASE = "correct horse"
 KEY = bytes(range(32))
@@ -72,6 +74,7 @@ class Mounts:
         write_secret(self.passfile, PASSPHRASE + "\n")
         self._mountpoints: list[Path] = []
         self._processes: list[subprocess.Popen[str]] = []
+        self.watched = Watched()
 
     def mountpoint(self, name: str) -> Path:
         """Return a new empty directory that is unmounted at the end."""
@@ -91,13 +94,17 @@ class Mounts:
     def reverse(self, plaindir: Path, name: str = "view", *options: str) -> Path:
         """Mount the encrypted view of *plaindir* in the background."""
         path = self.mountpoint(name)
-        revcrypt("reverse", self._passfile, "-q", *options, plaindir, path)
-        return path
+        return self._mount("reverse", plaindir, path, *options)
 
     def forward(self, cipherdir: Path, name: str = "plain", *options: str) -> Path:
         """Mount the plaintext of *cipherdir* in the background."""
         path = self.mountpoint(name)
-        revcrypt("forward", self._passfile, "-q", *options, cipherdir, path)
+        return self._mount("forward", cipherdir, path, *options)
+
+    def _mount(self, command: str, source: Path, path: Path, *options: str) -> Path:
+        revcrypt(command, self._passfile, "-q", *options, source, path)
+        [pid] = daemons(path)
+        self.watched.add(path, pid)
         return path
 
     def gocryptfs(self, source: Path, name: str, *options: str) -> Path:

@@ -132,6 +132,16 @@ def test_foreground(mounts: Mounts, plain: Path) -> None:
     assert said(process) == "revcrypt: info: unmounted\n"
 
 
+def test_what_is_left_open_is_seen(mounts: Mounts, plain: Path) -> None:
+    """The check after every test sees a single file, until it is closed."""
+    view = mounts.reverse(plain)
+    with open(view / "file", "rb") as file:
+        assert file.read(1)
+        with pytest.raises(AssertionError, match=r"left open: .*/source/file"):
+            mounts.watched.check()
+    mounts.watched.check()
+
+
 # End
 
 

@@ -1,0 +1,51 @@
+"""The descriptors of a daemon, which must be again what they were before."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+from revcrypt.view.source import MAX_DIR_FDS
+
+STATUS = "user.revcrypt.status"
+
+
+def descriptors(pid: int) -> Counter[str]:
+    """Return what a process has open, but for the few directories that it may keep."""
+    found: Counter[str] = Counter()
+    kept = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        flags = Path(f"/proc/{pid}/fdinfo/{name}").read_text().split("flags:")[1].split()
+        if int(flags[0], 8) & os.O_PATH:
+            kept += 1
+        else:
+            found[os.readlink(f"/proc/{pid}/fd/{name}")] += 1
+    # The root is the one more.
+    assert kept <= MAX_DIR_FDS + 1, kept
+    return found
+
+
+class Watched:
+    """Daemons, and what they had open when their mounts were new."""
+
+    def __init__(self) -> None:
+        self._before: dict[Path, tuple[int, Counter[str]]] = {}
+
+    def add(self, view: Path, pid: int) -> None:
+        """Watch the daemon that serves *view*, which answers."""
+        os.getxattr(view, STATUS)  # libfuse opens a pipe for its second request.
+        self._before[view] = pid, descriptors(pid)
+
+    def check(self) -> None:
+        """Check that those that still serve have the same open as before."""
+        for view, (pid, before) in self._before.items():
+            try:
+                # Requests are answered in turn: when this one is, files that clients
+                # have closed are closed.
+                told = json.loads(os.getxattr(view, STATUS))
+            except OSError:
+                continue  # It has ended.
+            if told["pid"] != pid:
+                continue  # Another has taken its place.
+            now = descriptors(pid)
+            assert now == before, f"left open: {now - before}, missing: {before - now}"
