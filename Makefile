@@ -3,6 +3,7 @@
 # make test-systemd  the service, in a booted system in a container (as root)
 # make check    format, lint, types, layers
 # make sanitize the compiled part, under AddressSanitizer and UndefinedBehaviorSanitizer
+# make soak     use one mount in every way at once (MINUTES=10), and see nothing left over
 # make bench    compare with gocryptfs, EncFS and a C passthrough (ARGS="--only walk")
 # make install  only build .venv with .venv/bin/revcrypt
 #
@@ -26,7 +27,7 @@ BUILD_PACKAGES := gcc libc6-dev pkg-config libfuse3-dev fuse3 libssl-dev \
 TEST_PACKAGES  := rsync gocryptfs encfs git \
 	rsnapshot restic borgbackup rclone openssh-server
 
-.PHONY: install demo test test-systemd sanitize bench check format install-system uninstall-system clean
+.PHONY: install demo test test-systemd soak sanitize bench check format install-system uninstall-system clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -49,6 +50,11 @@ test-systemd: $(STAMP)
 	.ci/system-packages $(TEST_PACKAGES) systemd-container debootstrap
 	$(VENV)/bin/python -m tests.systemd.tree
 	REVCRYPT_REQUIRE_SYSTEMD=1 $(VENV)/bin/pytest -m systemd tests/systemd $(ARGS)
+
+MINUTES ?= 10
+soak: $(STAMP)
+	.ci/system-packages $(TEST_PACKAGES)
+	$(VENV)/bin/python -m tests.soak $(MINUTES)
 
 # The interpreter itself leaks at its end, and is not what is tested.
 SANITIZED := build/sanitized

@@ -126,13 +126,19 @@ class Mounts:
         return self.start(*REVCRYPT, *arguments)
 
     def start(
-        self, *command: str | os.PathLike[str], stdout: int | None = None
+        self,
+        *command: str | os.PathLike[str],
+        stdout: int | None = None,
+        log: Path | None = None,
     ) -> subprocess.Popen[str]:
-        """Start a program that stays, and wait until its last argument is mounted."""
+        """Start a program that stays, and wait until its last argument is mounted.
+
+        What it says goes to *log*, or, if there is none, can be read from its stderr.
+        """
         words = [os.fspath(word) for word in command]
-        process = subprocess.Popen(
-            words, stdout=stdout, stderr=subprocess.PIPE, text=True
-        )
+        with open(log or os.devnull, "wb") as file:
+            stderr = subprocess.PIPE if log is None else file
+            process = subprocess.Popen(words, stdout=stdout, stderr=stderr, text=True)
         self._processes.append(process)
         wait_for_mount(Path(words[-1]), process)
         return process
