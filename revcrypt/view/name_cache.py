@@ -5,7 +5,7 @@ wrong; whether the file exists is for the caller to find out.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from revcrypt.format.names import NameCipher
 
@@ -61,30 +61,35 @@ class DirNames:
 
 
 class NameCache:
-    """The `DirNames` of recent directories, by cipher path."""
+    """The `DirNames` of recent directories, by whatever stands for one.
+
+    That is a node rather than a path, so that what is kept for a directory that was
+    renamed, or for one below it, is dropped with it.
+    """
 
     def __init__(self, cipher: NameCipher) -> None:
         self._cipher = cipher
-        self._directories: OrderedDict[bytes, DirNames] = OrderedDict()
+        self._directories: OrderedDict[Hashable, DirNames] = OrderedDict()
         self._latest: DirNames | None = None
         self._weight = 0
 
-    def names(self, cipher_path: bytes, iv: bytes) -> DirNames:
-        """Return the names of the directory at *cipher_path*."""
+    def names(self, directory: Hashable, iv: bytes) -> DirNames:
+        """Return the names of a directory whose IV is *iv* now."""
         if self._latest is not None:
             self._weigh(self._latest)
-        names = self._directories.get(cipher_path)
-        if names is None:
-            names = self._directories[cipher_path] = DirNames(self._cipher, iv)
-        self._directories.move_to_end(cipher_path)
+        names = self._directories.get(directory)
+        if names is None or names.iv != iv:
+            self.forget(directory)
+            names = self._directories[directory] = DirNames(self._cipher, iv)
+        self._directories.move_to_end(directory)
         while self._weight > MAX_NAMES and len(self._directories) > 1:
             self._weight -= self._directories.popitem(last=False)[1].weight
         self._latest = names
         return names
 
-    def forget(self, cipher_path: bytes) -> None:
+    def forget(self, directory: Hashable) -> None:
         """Drop the names of a directory that nobody knows any more, if it is one."""
-        names = self._directories.pop(cipher_path, None)
+        names = self._directories.pop(directory, None)
         if names is not None:
             self._weight -= names.weight
             if names is self._latest:

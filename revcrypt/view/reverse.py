@@ -83,7 +83,7 @@ class ReverseView(TreeView):
     def forget(self, node: Node) -> None:
         """Release what is kept for *node*."""
         super().forget(node)
-        self._names.forget(node.shown_path())
+        self._names.forget(node)
 
     # Names
 
@@ -126,9 +126,8 @@ class ReverseView(TreeView):
         return names.plain.get(entry)
 
     def _names_in(self, directory: Node) -> DirNames:
-        path = self.cipher_path(directory)
-        iv = derive.dir_iv(path) if self._dir_iv else ZERO_IV
-        return self._names.names(path, iv)
+        iv = derive.dir_iv(self.cipher_path(directory)) if self._dir_iv else ZERO_IV
+        return self._names.names(directory, iv)
 
     def _is_config(self, parent: Node, shown: bytes) -> bool:
         return (

@@ -110,3 +110,23 @@ def test_what_nobody_knows_is_dropped(tree: Path) -> None:
             view.forget(node)
         assert kept(view) == before
         assert len(view.entries(nodes[0])) == NAMES + 2
+
+
+def test_what_nobody_knows_is_dropped_after_a_rename(tree: Path) -> None:
+    """Names are not kept for paths that a directory, or one above it, has had."""
+    (tree / "above").mkdir()
+    (tree / "dir 0").rename(tree / "above" / "below")
+    with reverse_view(tree) as view:
+        above = at(view, b"above")
+        [below] = [
+            view.child(above, child)[0]
+            for child in view.entries(above)
+            if child.content is None
+        ]
+        view.entries(below)
+        (tree / "above").rename(tree / "renamed")
+        above.move_to(at(view, b"renamed"))
+        assert view.entries(below)
+        view.forget(below)
+        view.forget(above)
+        assert len(view._names._directories) == 1, "the root's"
