@@ -143,6 +143,8 @@ class Ahead:
         self._walks: OrderedDict[int, _Walk] = OrderedDict()
         """By the inode of the directory above."""
         self._is_sorted = False
+        self._next: Node | None = None
+        """Which is to be opened next, it seems."""
         self._steps: Iterator[None] | None = None
         self._listing: Listing | None = None
 
@@ -159,6 +161,11 @@ class Ahead:
         attrs = self._view.attrs(node)
         return listing if _times(attrs) == _times(listing.attrs) else None
 
+    def forget(self, node: Node) -> None:
+        """Keep nothing for *node*, and begin nothing: nobody would end it again."""
+        if node is self._next:
+            self._next, self._listing, self._steps = None, None, None
+
     def listed(self, node: Node, directories: Sequence[Node]) -> None:
         """Take note that all of *node* was reported, with *directories* in it."""
         self._walks.pop(node.inode, None)
@@ -167,7 +174,7 @@ class Ahead:
             if len(self._walks) > _MAX_PARENTS:
                 self._walks.popitem(last=False)
         following = self._following(node)
-        self._listing = None
+        self._next, self._listing = following, None
         self._steps = None if following is None else self._look_at(following)
 
     def _following(self, node: Node | None) -> Node | None:

@@ -157,6 +157,7 @@ class Operations(pyfuse3.Operations):
             for inode, lookups in inode_list:
                 node = self._nodes.forget(inode, lookups)
                 if node is not None:
+                    self.ahead.forget(node)
                     self._view.forget(node)
             self._live.forget_old()
 

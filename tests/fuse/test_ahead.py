@@ -308,3 +308,22 @@ async def picture(
             for _ in range(taken):
                 ops.ahead.step()
     return listings
+
+
+def test_nothing_is_opened_for_what_was_forgotten(
+    view: ReverseView, ahead: Ahead, nodes: NodeTable
+) -> None:
+    """What the kernel has forgotten would be kept for ever, so it is not begun."""
+    ahead.opened(view.root)
+    directories = report(view, ahead, view.root)
+    kept = len(view.source._dir_fds)
+    following = ahead._next
+    assert following in directories
+    for node in directories:
+        assert nodes.forget(node.inode, 1) is node
+        ahead.forget(node)
+        view.forget(node)
+    assert steps(ahead) == 0
+    assert ahead._listing is None
+    assert len(view.source._dir_fds) <= kept
+    assert following not in view.source._dir_fds
