@@ -8,14 +8,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.counts import Counts, counted
 from tests.kills import compile_shim, dismiss
 from tests.support import Mounts, ends, missing_for_fuse
+
+__all__ = ["counted"]
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 WATCHDOG: pytest.StashKey[subprocess.Popen[bytes]] = pytest.StashKey()
 HANGS = "260"
 """Seconds; more than any test may take (`timeout` in pyproject.toml)."""
 REQUIRE_FUSE = os.environ.get("REVCRYPT_REQUIRE_FUSE") == "1"
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Tell whether this process runs tests for another one, which reports."""
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add up what tests have tried."""
+    if not is_worker(config):
+        config.pluginmanager.register(Counts())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,7 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Have somebody watch who hangs when we do."""
-    if missing_for_fuse() is None:
+    runs_tests = is_worker(session.config) or not session.config.option.numprocesses
+    if runs_tests and missing_for_fuse() is None:
         session.config.stash[WATCHDOG] = subprocess.Popen(
             [sys.executable, "-m", "tests.watchdog", HANGS, "/"],
             cwd=session.config.rootpath,
