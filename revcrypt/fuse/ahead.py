@@ -122,12 +122,10 @@ class OpenDirectory:
         """Return the names of those that are directories, or may be."""
         return [node.shown_name for node in self.directories] + self.unusable
 
-    def found_ahead(self, index: int) -> tuple[Found | None, bool]:
-        """Return what is behind an entry, and whether that is known."""
+    def found_ahead(self) -> Sequence[Found | None]:
+        """Return what is behind the first entries, as far as that is known."""
         ahead = self.ahead
-        if ahead is None or index >= len(ahead.found) or not ahead.is_fresh():
-            return None, False
-        return ahead.found[index], True
+        return ahead.found if ahead is not None and ahead.is_fresh() else ()
 
 
 class Ahead:

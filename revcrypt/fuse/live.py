@@ -18,7 +18,6 @@ attributes for a second, and pages, for all clients together. So:
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
@@ -69,25 +68,29 @@ class _Recent(Generic[K]):
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        # The oldest is in front; a dict would look at all gaps that it has left there.
-        self._told: OrderedDict[K, _Told] = OrderedDict()
+        # Two dicts that take turns cost less than the order of all entries in one.
+        self._new: dict[K, _Told] = {}
+        self._old: dict[K, _Told] = {}
+        self._turn_at = 0.0
+        """When what is new becomes old, monotonic."""
 
     def add(self, key: K, told: _Told) -> None:
-        self._told[key] = told
-        self._told.move_to_end(key)
-        self.drop_old()
+        if told.at >= self._turn_at:
+            self.drop_old()
+        self._new[key] = told
 
     def get(self, key: K) -> _Told | None:
-        self.drop_old()
-        return self._told.get(key)
+        told = self._new.get(key) or self._old.get(key)
+        is_recent = told is not None and time.monotonic() - told.at <= self._seconds
+        return told if is_recent else None
 
     def drop_old(self) -> None:
-        oldest = time.monotonic() - self._seconds
-        told = self._told
-        while told and told[next(iter(told))].at < oldest:
-            told.popitem(last=False)
-            if not told:
-                told.clear()  # It keeps room for all that were in it.
+        now = time.monotonic()
+        if now >= self._turn_at:
+            is_recent = now < self._turn_at + self._seconds
+            self._old = self._new if is_recent else {}
+            self._new = {}
+            self._turn_at = now + self._seconds
 
 
 @dataclass(slots=True, eq=False)

@@ -35,7 +35,7 @@ from revcrypt.errors import DataError, StaleNodeError
 from revcrypt.format.content import Bytes
 from revcrypt.fuse import status
 from revcrypt.fuse.access import EVERYBODY, Access
-from revcrypt.fuse.ahead import DOTS, Ahead, OpenDirectory
+from revcrypt.fuse.ahead import DOTS, Ahead, Found, OpenDirectory
 from revcrypt.fuse.entries import TIMEOUT, entry_of
 from revcrypt.fuse.live import LiveFiles, Reader
 from revcrypt.fuse.mistakes import Mistakes
@@ -45,6 +45,7 @@ from revcrypt.fuse.walks import Walks
 from revcrypt.view.nodes import (
     ROOT_INODE,
     Attrs,
+    Child,
     Node,
     NodeTable,
     OpenFile,
@@ -132,7 +133,8 @@ class Operations(pyfuse3.Operations):
             return ready or entry_of(attrs)
         told, timeout = self._live.tell(attrs, None if ctx is None else ctx.pid)
         entry = ready if ready is not None and told is attrs else entry_of(told)
-        entry.attr_timeout = timeout
+        if timeout != TIMEOUT:
+            entry.attr_timeout = timeout
         return entry
 
     @replies(_inode_path)
@@ -265,10 +267,14 @@ class Operations(pyfuse3.Operations):
                     return
 
         counted = False
+        ahead, timeout = directory.found_ahead(), self._timeout(node)
         for index in range(max(start_id - DOTS, 0), len(directory.children)):
             child = directory.children[index]
             try:
-                found = self._child(directory, index)
+                if index < len(ahead):
+                    found = self._found(ahead[index])
+                else:
+                    found = self._child(directory, child)
             except Exception:
                 if counted:
                     # What was counted must be answered; the error comes next time.
@@ -276,11 +282,14 @@ class Operations(pyfuse3.Operations):
                 raise
             if found is None:
                 continue
-            if not pyfuse3.readdir_reply(token, child.shown_name, found[1], index + 3):
+            object_, entry = found
+            if timeout != TIMEOUT:
+                entry.entry_timeout = timeout
+            if not pyfuse3.readdir_reply(token, child.shown_name, entry, index + 3):
                 directory.reported = index + DOTS
                 return
-            known = self._nodes.remember(found[0])
-            if S_ISDIR(found[1].st_mode):
+            known = self._nodes.remember(object_)
+            if S_ISDIR(entry.st_mode):
                 directory.directories.append(known)
             counted = True
         directory.reported = len(directory.children) + DOTS
@@ -291,15 +300,19 @@ class Operations(pyfuse3.Operations):
             entries, below = len(directory.children), directory.names_below()
             self._walks.listed(directory.walk, node, entries, below)
 
+    def _found(self, ahead: Found | None) -> tuple[Node, EntryAttributes] | None:
+        """Report what was found ahead, or that it had gone already."""
+        if ahead is None:
+            return None
+        node, attrs, entry = ahead
+        return node, self._entry(attrs, None, entry)
+
     def _child(
-        self, directory: OpenDirectory, index: int
+        self, directory: OpenDirectory, child: Child
     ) -> tuple[Node, EntryAttributes] | None:
-        node, child = directory.node, directory.children[index]
+        node = directory.node
         try:
-            ahead, is_known = directory.found_ahead(index)
-            if ahead is None and is_known:
-                return None
-            found, attrs, ready = ahead or (*self._view.child(node, child), None)
+            found, attrs = self._view.child(node, child)
         except FileNotFoundError:
             return None  # It has gone since the snapshot.
         except StaleNodeError:
@@ -321,9 +334,7 @@ class Operations(pyfuse3.Operations):
             entry.entry_timeout = entry.attr_timeout = 0
             entry.st_ino = number
             return unusable, entry
-        entry = self._entry(attrs, None, ready)
-        entry.entry_timeout = self._timeout(node)
-        return found, entry
+        return found, self._entry(attrs, None)
 
     async def releasedir(self, fh: FileHandleT) -> None:
         """Drop the snapshot."""

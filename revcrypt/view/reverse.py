@@ -195,6 +195,9 @@ class ReverseView(TreeView):
 
         Raises `FileNotFoundError` for what is hidden.
         """
+        is_simple = self._exclude is None and parent is not self.root
+        if is_simple and not self.mounts.may_be_mount(plain):
+            return self.source.stat_entry(parent, plain)  # `judge` would not do more.
         verdict, status = self.judge(parent, plain)
         if verdict.hidden:
             raise FileNotFoundError(ENOENT, "no such entry")

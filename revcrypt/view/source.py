@@ -57,14 +57,12 @@ class Source:
         Raises `StaleNodeError` if another object is at its path now.
         """
         missing = []
-        while node.parent is not None and node not in self._dir_fds:
+        while (known := self._dir_fds.get(node)) is None and node.parent is not None:
             missing.append(node)
             node = node.parent
-        if node.parent is None:
-            fd = self.root_fd
-        else:
+        if known is not None:
             self._dir_fds.move_to_end(node)
-            fd = self._dir_fds[node]
+        fd = self.root_fd if known is None else known
         for child in reversed(missing):
             fd = self._open_dir(fd, child)
         return fd

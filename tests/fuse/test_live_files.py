@@ -279,4 +279,5 @@ def test_nothing_is_remembered_for_ever(live: LiveFiles, clock: Clock) -> None:
     clock.advance(60)
     live.tell(quiet(1), US)
     live.tell(changing(1), US)
-    assert [len(recent._told) for recent in (live._quiet, live._changing)] == [1, 1]
+    recents = live._quiet, live._changing
+    assert [len(recent._new) + len(recent._old) for recent in recents] == [1, 1]
