@@ -64,9 +64,9 @@ def test_messages(notifier: Notifier) -> None:
     ("microseconds", "process", "seconds"),
     [
         (None, None, None),
-        (None, HERE, None),
+        pytest.param(None, HERE, None, id="ours, no time"),
         ("400000", None, 0.4),
-        ("30000000", HERE, 30),
+        pytest.param("30000000", HERE, 30, id="ours"),
         ("30000000", "1", None),
         ("30000000", "", None),
         ("", None, None),
