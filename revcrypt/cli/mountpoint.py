@@ -6,28 +6,17 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from errno import ECONNABORTED, ENOTCONN
-from tempfile import TemporaryFile
 from typing import NamedTuple
 
+from revcrypt.cli import patience
 from revcrypt.errors import MountFailedError, MountpointError
 from revcrypt.view.mounts import Mount, mount_number, read_mounts
 
-_PROBE = """
-import os, sys
-try:
-    path = os.fsencode(sys.argv[1])
-    os.statvfs(path)
-    sys.stdout.buffer.write(b"\\0".join(os.listdir(path)))
-except OSError as error:
-    sys.exit(error.errno)
-"""
 _LOCK_SECONDS = 10
 """Much more than it takes to mount."""
 _LOCK_POLL = 0.02
-_PROBE_SECONDS = 10
 _MAX_SYMLINKS = 40
 _DEAD = (ENOTCONN, ECONNABORTED)
 
@@ -131,25 +120,16 @@ class Answer(NamedTuple):
 
 
 def probe(path: str, seconds: float) -> Answer:
-    """Look at a directory that may hang, and list it.
+    """Look at a directory that may hang, and list it."""
 
-    Asked in a process of its own: whoever looks at a mount whose server hangs is stuck.
-    Not even killing helps if the server has taken the request; so nobody waits for that.
-    """
-    with TemporaryFile() as names:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _PROBE, path],
-            stdin=subprocess.DEVNULL,
-            stdout=names,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            errno = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return Answer(None)
-        names.seek(0)
-        return Answer(errno, frozenset(filter(None, names.read().split(b"\0"))))
+    def names() -> bytes:
+        os.statvfs(path)
+        return b"\0".join(os.listdir(os.fsencode(path)))
+
+    found = patience.look(names, seconds)
+    if isinstance(found, bytes):
+        return Answer(0, frozenset(filter(None, found.split(b"\0"))))
+    return Answer(found)
 
 
 def is_dead(mount: Mount) -> bool:
@@ -158,7 +138,7 @@ def is_dead(mount: Mount) -> bool:
     Raises `MountpointError` for one whose server is alive and hangs.
     """
     path = os.fsdecode(mount.mountpoint)
-    error = probe(path, _PROBE_SECONDS).errno
+    error = probe(path, patience.SECONDS).errno
     if error is None:
         raise MountpointError(
             f"{path} is mounted, and does not answer",

@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from stat import S_ISREG
@@ -24,6 +23,7 @@ from revcrypt.cli import (
     options,
     output,
     passwd,
+    patience,
     proven,
     recovery_files,
     recovery_keys,
@@ -141,14 +141,28 @@ def _check_unmounted(plaindir: str, config_data: bytes) -> None:
             continue
         path = os.fsdecode(mount.mountpoint)
         # Its source may be called anything; of somebody else's, that is all to be seen.
-        shown = None
-        with suppress(OSError), open(os.path.join(path, _CONFIG), "rb") as file:
-            shown = file.read(MAX_CONFIG_SIZE)
-        if shown == config_data or mount.source == expected:
+        is_it = mount.source == expected
+        shown = None if is_it else _look(path)
+        if shown is None and not is_it:
+            raise MountpointError(
+                f"{path} does not answer; it may show {plaindir}",
+                hint=f"end the process that serves it, or unmount it: umount -l {path}",
+            )
+        if is_it or shown == config_data:
             raise MountpointError(
                 f"{plaindir} is shown on {path}, with the key that is to go",
                 hint="unmount it, or stop its service, and mount it again afterwards",
             )
+
+
+def _look(path: str) -> bytes | int | None:
+    """Return the config that a view shows, or an errno, or None if it hangs."""
+
+    def config() -> bytes:
+        with open(os.path.join(path, _CONFIG), "rb") as file:
+            return file.read(MAX_CONFIG_SIZE)
+
+    return patience.look(config, patience.SECONDS)
 
 
 def _check_key_file(path: str | None, key: Key) -> None:

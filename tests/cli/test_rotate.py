@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from revcrypt.cli import patience
 from revcrypt.cli.recovery_files import RecoveryFiles, open_text, today
 from revcrypt.errors import ExitCode, UserError
 from revcrypt.format.config import Features
@@ -19,7 +20,8 @@ from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, rescue
 from tests.cli.server import LETTER, Server, opened_by
 from tests.cli.terminal import Terminal
 from tests.kills import killed_at_every_write
-from tests.support import KEY, PASSPHRASE, REVCRYPT, Mounts, write_secret
+from tests.mount.processes import stopped
+from tests.support import KEY, PASSPHRASE, REVCRYPT, Mounts, daemons, write_secret
 
 
 def restored(server: Server, copy: Path, *key: str, status: int = 0) -> bool:
@@ -168,6 +170,21 @@ def test_refused_while_mounted(how: str, server: Server, mounts: Mounts) -> None
     assert opened_by(server.config, PASSPHRASE) == KEY
     mounts.unmount(view)
     server.rotate()
+
+
+@pytest.mark.fuse
+def test_refused_beside_what_hangs(
+    server: Server, mounts: Mounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which tree it shows, nobody can tell; but we do not hang with it."""
+    server.add()
+    view = mounts.reverse(server.home, "view", f"--config={server.config}")
+    monkeypatch.setattr(patience, "SECONDS", 0.3)
+    [pid] = daemons(view)
+    with stopped(pid):
+        said = server.rotate(status=ExitCode.MOUNTPOINT)
+    assert f"{view} does not answer" in said
+    assert opened_by(server.config, PASSPHRASE) == KEY
 
 
 def test_somebody_has_to_agree(server: Server) -> None:

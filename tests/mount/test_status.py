@@ -224,8 +224,8 @@ def test_crashed(view: Path) -> None:
 
 
 IMPATIENT = """
-from revcrypt.cli import asking
-asking.SECONDS = 0.3
+from revcrypt.cli import patience
+patience.SECONDS = 0.3
 """
 
 
