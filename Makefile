@@ -42,9 +42,11 @@ demo: $(STAMP)
 	.ci/system-packages rsync
 	$(VENV)/bin/python docs/demo.py $(if $(DIR),"$(DIR)")
 
+# More than processors: much of the time, a test waits for a program to start or to end.
+JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 test: $(STAMP)
 	.ci/system-packages $(TEST_PACKAGES)
-	$(VENV)/bin/pytest $(ARGS)
+	$(VENV)/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-systemd: $(STAMP)
 	.ci/system-packages $(TEST_PACKAGES) systemd-container debootstrap

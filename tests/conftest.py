@@ -10,6 +10,7 @@ import pytest
 
 from tests.counts import Counts, counted
 from tests.kills import compile_shim, dismiss
+from tests.namespaces import leave_mounts
 from tests.support import Mounts, ends, missing_for_fuse
 
 __all__ = ["counted"]
@@ -43,9 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Have somebody watch who hangs when we do."""
-    runs_tests = is_worker(session.config) or not session.config.option.numprocesses
-    if runs_tests and missing_for_fuse() is None:
+    """Be alone with our mounts, and have somebody watch who hangs when we do."""
+    if session.config.option.numprocesses and not is_worker(session.config):
+        return
+    leave_mounts()
+    if missing_for_fuse() is None:
         session.config.stash[WATCHDOG] = subprocess.Popen(
             [sys.executable, "-m", "tests.watchdog", HANGS, "/"],
             cwd=session.config.rootpath,
