@@ -3,7 +3,10 @@
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from revcrypt.view.source import MAX_DIR_FDS
 
@@ -49,3 +52,14 @@ class Watched:
                 continue  # Another has taken its place.
             now = descriptors(pid)
             assert now == before, f"left open: {now - before}, missing: {before - now}"
+
+
+@pytest.fixture(autouse=True)
+def descriptors_return(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Check after every test that no daemon keeps open what its clients have closed."""
+    if "mounts" not in request.fixturenames:
+        yield
+        return
+    watched: Watched = request.getfixturevalue("mounts").watched
+    yield
+    watched.check()

@@ -128,6 +128,7 @@ class Mounts:
     def start(
         self,
         *command: str | os.PathLike[str],
+        stdin: int | None = None,
         stdout: int | None = None,
         log: Path | None = None,
     ) -> subprocess.Popen[str]:
@@ -138,7 +139,9 @@ class Mounts:
         words = [os.fspath(word) for word in command]
         with open(log or os.devnull, "wb") as file:
             stderr = subprocess.PIPE if log is None else file
-            process = subprocess.Popen(words, stdout=stdout, stderr=stderr, text=True)
+            process = subprocess.Popen(
+                words, stdin=stdin, stdout=stdout, stderr=stderr, text=True
+            )
         self._processes.append(process)
         wait_for_mount(Path(words[-1]), process)
         return process
@@ -158,7 +161,7 @@ class Mounts:
             self._wait_for_end(path)
         for process in self._processes:
             process.wait(timeout=30)
-            for stream in (process.stdout, process.stderr):
+            for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
 

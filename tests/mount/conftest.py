@@ -1,22 +1,12 @@
 """Fixtures for several kinds of mounts."""
 
-from collections.abc import Iterator
-
 import pytest
 
+from tests.descriptors import descriptors_return
 from tests.mount.fstab import Fstab, make_fstab
 from tests.support import Mounts
 
-
-@pytest.fixture(autouse=True)
-def _descriptors_return(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Check after every test that no daemon keeps open what its clients have closed."""
-    if "mounts" not in request.fixturenames:
-        yield
-        return
-    mounts: Mounts = request.getfixturevalue("mounts")
-    yield
-    mounts.watched.check()
+__all__ = ["descriptors_return"]
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from revcrypt.format import config, keys
 from tests.descriptors import STATUS
 from tests.mount.processes import arguments
+from tests.sealed import master_key
 from tests.soak import clients
 from tests.soak.source import Source
-from tests.support import PASSPHRASE, REVCRYPT, Mounts, run, snapshot
+from tests.support import REVCRYPT, Mounts, run, snapshot
 
 SEED = 7
 ROUND = 60
@@ -128,12 +128,12 @@ def soak(directory: Path, seconds: float) -> Figures:
     try:
         daemon = Daemon(view, mounts.start(*words, log=log))
         figures.quiet.append(daemon.forgotten())
-        master_key = _master_key(view)
+        key = master_key(view)
         rounds = max(FEWEST, round(seconds / ROUND))
         for number in range(rounds):
             begin = time.monotonic()
             copy = directory / "copy"
-            jobs = _jobs(source, view, copy, master_key, SEED + number)
+            jobs = _jobs(source, view, copy, key, SEED + number)
             _run_all(jobs, seconds / rounds, daemon, figures)
             figures.seconds += time.monotonic() - begin
             _check_copy(mounts, daemon, copy, source)
@@ -149,19 +149,11 @@ def soak(directory: Path, seconds: float) -> Figures:
 Job = tuple[Callable[..., Counter[str]], tuple[Any, ...]]
 
 
-def _master_key(view: Path) -> bytes:
-    parsed = config.parse((view / "gocryptfs.conf").read_bytes())
-    kek = keys.derive_kek(PASSPHRASE.encode(), parsed.scrypt, memory_limit=1 << 30)
-    return keys.unwrap(parsed.encrypted_key, kek, hkdf=True)
-
-
-def _jobs(
-    source: Path, view: Path, copy: Path, master_key: bytes, seed: int
-) -> dict[str, Job]:
+def _jobs(source: Path, view: Path, copy: Path, key: bytes, seed: int) -> dict[str, Job]:
     return {
         "changes": (clients.change, (source, seed)),
-        "reader 1": (clients.read, (view, master_key, seed)),
-        "reader 2": (clients.read, (view, master_key, -seed)),
+        "reader 1": (clients.read, (view, key, seed)),
+        "reader 2": (clients.read, (view, key, -seed)),
         "walker": (clients.walk, (view,)),
         "holder": (clients.hold, (view, seed)),
         "puller": (clients.pull, (view, copy)),
