@@ -53,6 +53,7 @@ from revcrypt.view.nodes import (
     join,
     virtual_inode_number,
 )
+from revcrypt.view.source import NotRegularError
 
 THREADS = 64
 """Reads that may be waiting for a disk at the same time."""
@@ -352,6 +353,9 @@ class Operations(pyfuse3.Operations):
             file = self._view.open(node)
         except BlockingIOError:
             file = await self._open_leased(node)
+        except NotRegularError:
+            # The kernel opens only what it takes for a regular file.
+            raise StaleNodeError("another object has taken its place") from None
         try:
             reader = self._live.open(node, file, ctx.pid)
         except BaseException:

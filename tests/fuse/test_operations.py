@@ -11,6 +11,7 @@ from revcrypt.errors import StaleNodeError
 from revcrypt.fuse.live import LiveFiles
 from revcrypt.fuse.operations import Operations
 from revcrypt.view.nodes import Attrs
+from revcrypt.view.source import NotRegularError
 from tests.view.trees import FakeFile, FakeView, fake_attrs
 
 ROOT = pyfuse3.ROOT_INODE
@@ -161,6 +162,17 @@ async def test_files_are_not_opened_for_writing(
     with pytest.raises(pyfuse3.FUSEError) as raised:
         await ops.open(10, flags, CTX)
     assert raised.value.errno == errno.EROFS
+
+
+async def test_what_is_no_file_any_more_is_looked_up_anew(
+    ops: Operations, view: FakeView
+) -> None:
+    """The kernel takes it for a file, so something else was there a moment ago."""
+    await ops.lookup(ROOT, b"a", CTX)
+    view.errors["open"] = NotRegularError(errno.EACCES, "not a regular file")
+    with pytest.raises(pyfuse3.FUSEError) as raised:
+        await ops.open(10, os.O_RDONLY, CTX)
+    assert raised.value.errno == errno.ESTALE
 
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDONLY | os.O_NONBLOCK, os.O_DIRECT])
