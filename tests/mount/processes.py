@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from revcrypt.view.files import is_quiet
 from tests.support import Mounts, is_mounted
 
 SECONDS = 20
@@ -95,3 +96,11 @@ from revcrypt.view.reverse_file import ReverseFile
 sys.exit(main())
 """
     return [sys.executable, "-c", program, *map(os.fspath, words)]
+
+
+def wait_until_quiet(path: Path) -> None:
+    """Wait until a file counts as unchanged, which goes by its change time too."""
+    status = path.stat()
+    while not is_quiet(status.st_mtime_ns, status.st_ctime_ns):
+        # Waiting for what nobody says is waiting for time to pass.
+        select.select([], [], [], 0.1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from revcrypt.view.files import is_quiet
+from tests.mount.processes import wait_until_quiet
 from tests.support import Mounts, is_mounted, run
 
 pytestmark = pytest.mark.fuse
@@ -113,14 +113,6 @@ def test_an_unseen_change_tears_no_block(mounts: Mounts, plain: Path) -> None:
         pulled = mounts.directory / "pulled"
         run("cp", "-a", f"{view}/.", pulled)
     run("gocryptfs", "-fsck", "-q", f"--passfile={mounts.passfile}", pulled)
-
-
-def wait_until_quiet(path: Path) -> None:
-    """Wait until a file counts as unchanged, which goes by its change time too."""
-    status = path.stat()
-    while not is_quiet(status.st_mtime_ns, status.st_ctime_ns):
-        # Waiting for a lock that nobody gives is waiting for time to pass.
-        run("timeout", "0.2", "cat", "/dev/zero", status=124)
 
 
 def test_a_renamed_parent_of_the_view(mounts: Mounts, plain: Path) -> None:

@@ -19,7 +19,7 @@ from tests.mount.processes import arguments
 from tests.sealed import master_key
 from tests.soak import clients
 from tests.soak.source import Source
-from tests.support import REVCRYPT, Mounts, run, snapshot
+from tests.support import REVCRYPT, Mounts, forget_names, run, snapshot
 
 SEED = 7
 ROUND = 60
@@ -106,8 +106,7 @@ class Daemon:
         """Make the kernel forget all names in the view; measure when it has."""
         give_up = time.monotonic() + ENOUGH_SECONDS
         while True:
-            # Of this mount alone, where drop_caches is about the whole machine.
-            run("mount", "-i", "-o", "remount,ro", self.view)
+            forget_names(self.view)
             found = self.measure()
             if found["entries"] == 1 or time.monotonic() > give_up:
                 return found
