@@ -1,6 +1,5 @@
 """A disk that fails or hangs when a test wants it to."""
 
-import os
 import subprocess
 import sys
 from collections import deque
@@ -47,8 +46,12 @@ class Disk:
         try:
             yield
         finally:
-            self._tell("heal")
+            self.heal()
             self._said.clear()
+
+    def heal(self) -> None:
+        """Let all be well again."""
+        self._tell("heal")
 
     def wait_for(self, operation: str, name: str) -> None:
         """Wait until somebody waits for *operation*."""
@@ -68,10 +71,3 @@ class Disk:
         while (said := self.process.stdout.readline().rstrip("\n")) != line:
             assert said, "the disk has gone"
             self._said.append(said)
-
-
-def drop_caches(path: Path) -> None:
-    """Let a file be read from its disk, not from memory."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
