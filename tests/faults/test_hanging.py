@@ -1,16 +1,18 @@
 """A disk that hangs: who needs it waits, everybody else goes on."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.faults.place import DiskPlace, lines, plain_source
-from tests.support import snapshot
+from tests.mount.processes import end_of
+from tests.support import snapshot, wait_for_unmount
 
 pytestmark = [
     pytest.mark.fuse,
@@ -18,8 +20,8 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop what is cached"),
 ]
 
-MANY = 32
-"""Readers that wait at the same time."""
+MANY = 8
+"""Readers that wait at the same time; the kernel lets no more than 12 wait for a disk."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DiskPlace]:
     """Files on a disk that can hang."""
     with plain_source(tmp_path_factory.mktemp("hanging")) as (mounts, backing):
         for number in range(MANY):
-            (backing / f"file {number}").write_bytes(lines(number, 1000))
+            (backing / f"file {number}").write_bytes(lines(number, 400))
         (backing / "small").write_bytes(lines(MANY, 10))
         (backing / "well").mkdir()
         for number in range(5):
@@ -59,3 +61,59 @@ def test_others_go_on(place: DiskPlace, name: str) -> None:
         assert not waiting.done()
         place.disk.heal()
         assert waiting.result() == content
+
+
+def test_many_wait(place: DiskPlace) -> None:
+    """Many readers that wait at the same time are no obstacle either."""
+    well = snapshot(place.view / "well")
+    names = [f"file {number}" for number in range(MANY)]
+    contents = {name: (place.view / name).read_bytes() for name in names}
+    place.forget()
+    with (
+        ExitStack() as faults,
+        ThreadPoolExecutor(MANY) as pool,
+        place.disk.hanging("read", names[0]),
+    ):
+        for name in names[1:]:
+            faults.enter_context(place.disk.hanging("read", name))
+        waiting = {
+            name: pool.submit(Path.read_bytes, place.view / name) for name in names
+        }
+        for name in names:
+            place.disk.wait_for("read", name)
+        assert snapshot(place.view / "well") == well
+        assert place.told["open_files"] == MANY
+        place.disk.heal()
+        assert {name: read.result() for name, read in waiting.items()} == contents
+
+
+def test_a_reader_that_is_killed_while_it_waits(place: DiskPlace) -> None:
+    """It keeps nothing waiting, and leaves nothing open."""
+    well = snapshot(place.view / "well")
+    place.forget()
+    path = place.view / "file 3"
+    with place.disk.hanging("read", path.name), reader(path) as process:
+        place.disk.wait_for("read", path.name)
+        process.kill()
+        assert snapshot(place.view / "well") == well
+        # The kernel lets it go when its read has been answered.
+        place.disk.heal()
+    assert process.returncode == -signal.SIGKILL
+    assert place.read("file 3") == lines(3, 400)
+
+
+def test_the_view_can_be_stopped(tmp_path: Path) -> None:
+    """A disk that hangs does not keep the view from being unmounted."""
+    with plain_source(tmp_path) as (mounts, backing):
+        (backing / "file").write_bytes(lines(1, 400))
+        place = DiskPlace(mounts, backing)
+        pid = place.pid
+        with place.disk.hanging("read", "file"), reader(place.view / "file") as process:
+            place.disk.wait_for("read", "file")
+            with end_of(pid):
+                os.kill(pid, signal.SIGTERM)
+                wait_for_unmount(place.view)
+                assert process.wait() != 0
+                # The kernel keeps a process that waits for a disk until that answers.
+                place.disk.heal()
+        assert os.listdir(place.view) == []
