@@ -1,6 +1,6 @@
 """The only table from exception to errno."""
 
-from errno import EIO, ENODATA, ENOENT, ENOSYS, ESTALE
+from errno import EIO, ENODATA, ENOENT, ENOMEM, ENOSYS, ESTALE
 
 from revcrypt.errors import (
     BadNameError,
@@ -21,6 +21,8 @@ def errno_of(error: Exception) -> int:
             # The kernel answers this one itself: it looks the path up anew and
             # tries once more before a program hears of it.
             return ESTALE
+        case MemoryError():
+            return ENOMEM
         case OSError(errno=int(number)) if number != ENOSYS:
             # To the kernel, ENOSYS means never to ask such a thing again.
             return number
@@ -29,7 +31,7 @@ def errno_of(error: Exception) -> int:
 
 def is_expected(error: Exception) -> bool:
     """Tell whether *error* can happen without a mistake of ours."""
-    return isinstance(error, DataError | OSError)
+    return isinstance(error, DataError | OSError | MemoryError)
 
 
 def is_damage(error: Exception) -> bool:

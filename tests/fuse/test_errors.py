@@ -46,6 +46,7 @@ ERRNOS: dict[Exception, int] = {
     OSError(errno.EIO, "x"): errno.EIO,
     OSError(errno.EMFILE, "x"): errno.EMFILE,
     OSError(errno.ENOSYS, "x"): errno.EIO,
+    MemoryError(): errno.ENOMEM,
     OSError("without an errno"): errno.EIO,
 }
 """Exceptions that can happen without a mistake in the program."""
@@ -54,7 +55,6 @@ MISTAKES: list[Exception] = [
     RuntimeError("x"),
     KeyError("x"),
     AssertionError("x"),
-    MemoryError("x"),
     UnicodeDecodeError("ascii", b"x", 0, 1, "x"),
     RevcryptError("x"),
     errors.UserError("x"),
