@@ -8,13 +8,27 @@ Nothing here keeps a descriptor per node, only a bounded number for recent direc
 
 import os
 from collections import OrderedDict
-from errno import EACCES, ELOOP, ENODATA, ENOENT, ENOTDIR, ENOTSUP, EPERM
+from collections.abc import Callable
+from errno import (
+    EACCES,
+    ELOOP,
+    EMFILE,
+    ENFILE,
+    ENODATA,
+    ENOENT,
+    ENOTDIR,
+    ENOTSUP,
+    EPERM,
+)
 from stat import S_ISREG
+from typing import TypeVar
 
 from revcrypt.errors import NoAttributeError, SourceError, StaleNodeError
 from revcrypt.view.nodes import Node
 
 MAX_DIR_FDS = 128
+
+T = TypeVar("T")
 
 _DIR_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -41,9 +55,12 @@ class Source:
 
     def close(self) -> None:
         """Close every descriptor."""
+        self._close_directories()
+        os.close(self.root_fd)
+
+    def _close_directories(self) -> None:
         while self._dir_fds:
             os.close(self._dir_fds.popitem()[1])
-        os.close(self.root_fd)
 
     def forget(self, node: Node) -> None:
         """Close what is open for *node*."""
@@ -56,6 +73,19 @@ class Source:
 
         Raises `StaleNodeError` if another object is at its path now.
         """
+        return self._with_room(self._dir_fd, node)
+
+    def _with_room(self, opens: Callable[[Node], T], node: Node) -> T:
+        """Do what needs a descriptor; where none is left, those of directories go."""
+        try:
+            return opens(node)
+        except OSError as error:
+            if error.errno not in (EMFILE, ENFILE) or not self._dir_fds:
+                raise
+        self._close_directories()
+        return opens(node)
+
+    def _dir_fd(self, node: Node) -> int:
         missing = []
         while (known := self._dir_fds.get(node)) is None and node.parent is not None:
             missing.append(node)
@@ -100,6 +130,9 @@ class Source:
         """Return the names in a directory, in its own order."""
         # A kept descriptor may lead to a directory that has lost its place.
         self.stat(node)
+        return self._with_room(self._names, node)
+
+    def _names(self, node: Node) -> list[bytes]:
         # Only a path in bytes gives names in bytes.
         return os.listdir(b"/proc/self/fd/%d" % self.dir_fd(node))
 
@@ -116,13 +149,17 @@ class Source:
         """
         if node.parent is None:
             raise NotRegularError(EACCES, "the root is no file")
-        fd, status = open_regular(self.dir_fd(node.parent), node.backing_name)
+        fd, status = self._with_room(self._open_regular, node)
         try:
             _check(node, status)
         except StaleNodeError:
             os.close(fd)
             raise
         return fd, status
+
+    def _open_regular(self, node: Node) -> tuple[int, os.stat_result]:
+        assert node.parent is not None
+        return open_regular(self.dir_fd(node.parent), node.backing_name)
 
     def list_xattrs(self, node: Node) -> list[bytes]:
         """Return the names of the extended attributes of *node*."""

@@ -1,13 +1,15 @@
 """Deep trees and many directories: a bounded number of descriptors suffices."""
 
 import os
+import resource
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from revcrypt.view.source import MAX_DIR_FDS
-from tests.view.trees import content, reverse_view, unseal
+from tests.view.trees import at, content, reverse_view, unseal
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +75,23 @@ def test_many_directories_leak_no_descriptors(tmp_path: Path) -> None:
             view.forget(node)
         assert open_fds() == before + 1
     assert open_fds() == before
+
+
+def test_directories_give_way(tmp_path: Path) -> None:
+    """With few descriptors in all, those for directories leave one for a file."""
+    for number in range(50):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "file").write_bytes(b"%d" % number)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with reverse_view(tmp_path) as view:
+        taken = set(map(int, os.listdir("/proc/self/fd")))
+        [most] = islice((n for n in count() if n not in taken), 10, 11)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, limits[1]))
+        try:
+            for number in range(50):
+                directory = at(view, b"%d" % number)
+                assert len(view.entries(directory)) == 2
+                file = at(view, b"%d/file" % number)
+                assert unseal(content(view, file)) == b"%d" % number
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
