@@ -83,6 +83,11 @@ class Mounts:
         self._mountpoints.append(path)
         return path
 
+    def mount(self, *arguments: str | os.PathLike[str]) -> None:
+        """Let mount(8) mount something that is unmounted at the end."""
+        run("mount", *arguments)
+        self._mountpoints.append(Path(arguments[-1]))
+
     def init(self, plaindir: Path, *options: str) -> None:
         """Write a reverse config into *plaindir*, with a cheap passphrase hash."""
         revcrypt("init", "--scrypt-n=10", self._passfile, "-q", *options, plaindir)

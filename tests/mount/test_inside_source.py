@@ -31,12 +31,6 @@ def found(view: Path) -> list[str]:
     return sorted(listing.stdout.splitlines())
 
 
-def bind(mounts: Mounts, *arguments: str | Path) -> None:
-    """Make a bind mount, which is undone at the end."""
-    run("mount", *arguments)
-    mounts._mountpoints.append(Path(arguments[-1]))
-
-
 NORMAL = ["file", "gocryptfs.conf", "other", "outer"]
 
 
@@ -68,16 +62,16 @@ def test_bind_mount_of_the_parent(mounts: Mounts, plain: Path) -> None:
     """A second way to the mountpoint ends at an empty directory, too."""
     view = mounts.reverse(plain, "source/outer/inner")
     assert found(view) == [*NORMAL, "outer/inner"]
-    bind(mounts, "--rbind", plain / "outer", plain / "other")
+    mounts.mount("--rbind", plain / "outer", plain / "other")
     assert is_mounted(plain / "other" / "inner")
     assert found(view) == sorted([*NORMAL, "other/inner", "outer/inner"])
 
 
 def test_propagated_mount(mounts: Mounts, plain: Path) -> None:
     """A mount that appears in two places at once is recognised in both."""
-    bind(mounts, "--bind", plain / "outer", plain / "outer")
+    mounts.mount("--bind", plain / "outer", plain / "outer")
     run("mount", "--make-shared", plain / "outer")
-    bind(mounts, "--bind", plain / "outer", plain / "other")
+    mounts.mount("--bind", plain / "outer", plain / "other")
     view = mounts.reverse(plain, "source/outer/inner")
     assert is_mounted(plain / "other" / "inner")
     assert found(view) == sorted([*NORMAL, "other/inner", "outer/inner"])
@@ -87,7 +81,7 @@ def test_bind_mount_of_the_view(mounts: Mounts, plain: Path) -> None:
     """The view, mounted into the source while it is served, is an empty directory."""
     view = mounts.reverse(plain)
     assert found(view) == NORMAL
-    bind(mounts, "--bind", view, plain / "other")
+    mounts.mount("--bind", view, plain / "other")
     assert found(view) == NORMAL
     run("timeout", "20", "stat", view / "other" / "file", status=1)
     assert found(plain / "other") == NORMAL
@@ -97,10 +91,10 @@ def test_bind_mount_of_a_part_of_the_view(mounts: Mounts, plain: Path) -> None:
     """A directory or a file of the view, mounted into the source, does not hang it."""
     (plain / "outer" / "below").mkdir()
     view = mounts.reverse(plain)
-    bind(mounts, "--bind", view / "outer", plain / "other")
+    mounts.mount("--bind", view / "outer", plain / "other")
     assert found(view) == [*NORMAL, "outer/below"]
     (plain / "target").touch()
-    bind(mounts, "--bind", view / "file", plain / "target")
+    mounts.mount("--bind", view / "file", plain / "target")
     run("timeout", "20", "cat", view / "file")
     assert found(view) == sorted([*NORMAL, "outer/below", "target"])
 
