@@ -346,7 +346,8 @@ class Operations(pyfuse3.Operations):
     @replies(_inode_path)
     async def open(self, inode: InodeT, flags: FlagT, ctx: RequestContext) -> FileInfo:
         """Open a regular file."""
-        if flags & os.O_ACCMODE != os.O_RDONLY:
+        # Whoever opens to truncate need not open to write.
+        if flags & (os.O_ACCMODE | os.O_TRUNC):
             raise FUSEError(EROFS)
         node = self._nodes[inode]
         try:

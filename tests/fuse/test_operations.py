@@ -151,7 +151,8 @@ async def test_an_open_file_outlives_its_node(ops: Operations, view: FakeView) -
 
 
 @pytest.mark.parametrize(
-    "flags", [os.O_WRONLY, os.O_RDWR, os.O_RDWR | os.O_TRUNC, os.O_WRONLY | os.O_APPEND]
+    "flags",
+    [os.O_WRONLY, os.O_RDWR, os.O_RDONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND],
 )
 async def test_files_are_not_opened_for_writing(
     ops: Operations, view: FakeView, flags: int
