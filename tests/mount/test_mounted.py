@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Callable
-from errno import EROFS
 from pathlib import Path
 from re import sub
 from typing import NamedTuple
@@ -11,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from tests.support import Mounts, revcrypt, run, snapshot
+from tests.support import Mounts, revcrypt, run
 
 pytestmark = pytest.mark.fuse
 
@@ -120,41 +118,6 @@ def test_free_space(mounts: Mounts) -> None:
     for field in fields.split():
         assert getattr(ours, field) == getattr(theirs, field), field
     assert ours.f_files == 1234
-
-
-# Writing
-
-
-CHANGES: dict[str, Callable[[Path], object]] = {
-    "open": lambda view: os.open(view / "file", os.O_WRONLY),
-    "open for both": lambda view: os.open(view / "file", os.O_RDWR | os.O_APPEND),
-    "truncate": lambda view: os.truncate(view / "file", 0),
-    "create": lambda view: os.open(view / "new", os.O_CREAT | os.O_WRONLY),
-    "mkdir": lambda view: os.mkdir(view / "new"),
-    "mkfifo": lambda view: os.mkfifo(view / "new"),
-    "symlink": lambda view: os.symlink("file", view / "new"),
-    "link": lambda view: os.link(view / "file", view / "new"),
-    "rename": lambda view: os.rename(view / "file", view / "new"),
-    "unlink": lambda view: os.unlink(view / "file"),
-    "chmod": lambda view: os.chmod(view / "file", 0o777),
-    "utime": lambda view: os.utime(view / "file"),
-    "setxattr": lambda view: os.setxattr(view / "file", "user.new", b""),
-    "removexattr": lambda view: os.removexattr(view / "file", "user.new"),
-}
-
-
-@pytest.mark.parametrize("remounted", [False, pytest.param(True, marks=needs_root)])
-def test_read_only(remounted: bool, mounts: Mounts, plain: Path) -> None:
-    """Nothing can be changed, also where root has remounted the view for writing."""
-    view = mounts.reverse(plain)
-    before = snapshot(plain), snapshot(view)
-    if remounted:
-        run("mount", "-i", "-o", "remount,rw", view)
-    for name, change in CHANGES.items():
-        with pytest.raises(OSError) as caught:  # noqa: PT011 - the errno tells
-            change(view)
-        assert caught.value.errno == EROFS, name
-    assert (snapshot(plain), snapshot(view)) == before
 
 
 # Other users
