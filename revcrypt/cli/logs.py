@@ -1,9 +1,11 @@
 """Where messages go: to stderr at first, to the system log once in the background."""
 
 import logging
-import logging.handlers
 import os
+import select
 import sys
+from functools import partial
+from logging.handlers import SysLogHandler
 
 _SYSLOG = "/dev/log"
 _PRIORITIES = {
@@ -29,6 +31,31 @@ class _Journal(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         priority = _PRIORITIES.get(record.levelno, _PRIORITIES[logging.CRITICAL])
         return f"<{priority}>" + super().format(record).replace("\n", f"\n<{priority}>")
+
+
+class _Room:
+    """Lets messages be lost for which whoever takes them has no room."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        attribute = "socket" if isinstance(handler, SysLogHandler) else "stream"
+        # The socket is another one when the system log has come back.
+        self._taker = partial(getattr, handler, attribute)
+        self._lost = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether there is room; if so, the message says how many were lost."""
+        fd = self._taker().fileno()
+        poll = select.poll()
+        if fd >= 0:
+            poll.register(fd, select.POLLOUT)
+            if not poll.poll(0):
+                self._lost += 1
+                return False
+        if self._lost:
+            record.msg = f"{record.getMessage()} (lost before: {self._lost} messages)"
+            record.args = None
+            self._lost = 0
+        return True
 
 
 def to_stderr() -> None:
@@ -64,11 +91,20 @@ def syslog_handler() -> logging.Handler | None:
     # The handler itself would wait for a log to appear, and drop messages until then.
     if not os.path.exists(_SYSLOG):
         return None
-    handler = logging.handlers.SysLogHandler(
-        _SYSLOG, logging.handlers.SysLogHandler.LOG_DAEMON
-    )
+    handler = SysLogHandler(_SYSLOG, SysLogHandler.LOG_DAEMON)
     handler.setFormatter(logging.Formatter("revcrypt[%(process)d]: %(message)s"))
     return handler
+
+
+def never_wait() -> None:
+    """Lose messages from now on rather than wait for somebody to take them.
+
+    A view must not stop because the log does: a full pipe, a terminal that is held, a
+    journal that hangs.
+    """
+    for handler in logging.getLogger().handlers:
+        if not isinstance(handler, logging.NullHandler):
+            handler.addFilter(_Room(handler))
 
 
 def switch_to(handler: logging.Handler | None) -> None:

@@ -226,6 +226,7 @@ def _serve(
         if child is not None:
             child.announce(inherited - {descriptor})
             logs.switch_to(syslog)
+        logs.never_wait()
 
     access = Access(request.users, request.groups)
     try:
