@@ -35,7 +35,8 @@ from revcrypt.errors import DataError, StaleNodeError
 from revcrypt.format.content import Bytes
 from revcrypt.fuse import status
 from revcrypt.fuse.access import EVERYBODY, Access
-from revcrypt.fuse.ahead import DOTS, Ahead, Found, OpenDirectory
+from revcrypt.fuse.ahead import DOTS, Ahead, OpenDirectory
+from revcrypt.fuse.apart import tell_apart
 from revcrypt.fuse.entries import TIMEOUT, entry_of
 from revcrypt.fuse.live import LiveFiles, Reader
 from revcrypt.fuse.mistakes import Mistakes
@@ -149,6 +150,7 @@ class Operations(pyfuse3.Operations):
         except FileNotFoundError:
             self._walks.gone(parent, name, ctx.pid)
             raise
+        node, attrs = tell_apart(self._view, self._nodes, node, attrs)
         self._nodes.remember(node)
         entry = self._entry(attrs, ctx)
         entry.entry_timeout = self._timeout(node.parent)
@@ -273,7 +275,8 @@ class Operations(pyfuse3.Operations):
             child = directory.children[index]
             try:
                 if index < len(ahead):
-                    found = self._found(ahead[index])
+                    ready = ahead[index]
+                    found = None if ready is None else self._reported(*ready)
                 else:
                     found = self._child(directory, child)
             except Exception:
@@ -301,12 +304,12 @@ class Operations(pyfuse3.Operations):
             entries, below = len(directory.children), directory.names_below()
             self._walks.listed(directory.walk, node, entries, below)
 
-    def _found(self, ahead: Found | None) -> tuple[Node, EntryAttributes] | None:
-        """Report what was found ahead, or that it had gone already."""
-        if ahead is None:
-            return None
-        node, attrs, entry = ahead
-        return node, self._entry(attrs, None, entry)
+    def _reported(
+        self, found: Node, attrs: Attrs, ready: EntryAttributes | None
+    ) -> tuple[Node, EntryAttributes]:
+        """Return what to report of an entry, which may be *ready*."""
+        found, told = tell_apart(self._view, self._nodes, found, attrs)
+        return found, self._entry(told, None, ready if told is attrs else None)
 
     def _child(
         self, directory: OpenDirectory, child: Child
@@ -335,7 +338,7 @@ class Operations(pyfuse3.Operations):
             entry.entry_timeout = entry.attr_timeout = 0
             entry.st_ino = number
             return unusable, entry
-        return found, self._entry(attrs, None)
+        return self._reported(found, attrs, None)
 
     async def releasedir(self, fh: FileHandleT) -> None:
         """Drop the snapshot."""

@@ -297,6 +297,8 @@ class FakeView:
         self._may_fail("attrs")
         if node is self.root:
             return fake_attrs(2, mode=S_IFDIR | 0o755)
+        if node.shown_name not in self.files:
+            raise FileNotFoundError(2, "no such entry")
         return self.files[node.shown_name].attrs()
 
     def readlink(self, _: Node) -> bytes:

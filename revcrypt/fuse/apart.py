@@ -1,0 +1,68 @@
+"""Objects that have the same number, although they are not the same.
+
+Some filesystems number objects by chance, or cut numbers to 32 bits. To the kernel, all
+objects of one number are one, so it would show the content of one under the name of
+another. They are told apart while they are there at the same time; which of them keeps
+the number depends on which is known first.
+"""
+
+from stat import S_ISDIR
+
+from revcrypt.errors import RevcryptError
+from revcrypt.view.nodes import (
+    Attrs,
+    Node,
+    NodeTable,
+    View,
+    VirtualNode,
+    directory_inode_number,
+)
+
+
+def tell_apart(
+    view: View, nodes: NodeTable, found: Node, attrs: Attrs
+) -> tuple[Node, Attrs]:
+    """Return what was just found, with another number if that is another object's.
+
+    *nodes* are those that the kernel knows.
+    """
+    known = nodes.get(found.inode)
+    if (
+        known is None
+        or _is_at(known, found)
+        # Numbers that depend on the path are nobody else's.
+        or isinstance(found, VirtualNode)
+        or S_ISDIR(attrs.mode)
+        or not known.is_same_object(found)
+        or not _are_two(view, known, found, attrs)
+    ):
+        return found, attrs
+    path = view.cipher_path(found)
+    number = directory_inode_number(found.device, found.source_inode, path)
+    names = found.backing_name, found.shown_name
+    other = Node(found.parent, *names, found.device, found.source_inode, number)
+    return other, attrs._replace(inode=number)
+
+
+def _is_at(known: Node, found: Node) -> bool:
+    return known.parent is found.parent and known.backing_name == found.backing_name
+
+
+def _are_two(view: View, known: Node, found: Node, attrs: Attrs) -> bool:
+    """Tell whether both are there, and are not two names of one object."""
+    try:
+        other = view.attrs(known)
+        if attrs.nlink == 1:
+            return True
+        if _lasting(other) == _lasting(attrs):
+            return False
+        # What was written to between the two looks is one object nevertheless.
+        looks = (view.attrs(found), view.attrs(known))
+    except (OSError, RevcryptError):
+        return False  # One of the two is a name that it has lost.
+    return [_lasting(look) for look in looks] == [_lasting(attrs), _lasting(other)]
+
+
+def _lasting(attrs: Attrs) -> Attrs:
+    """Return what looking at an object does not change."""
+    return attrs._replace(atime_ns=0)

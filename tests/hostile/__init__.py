@@ -1,0 +1,1 @@
+"""Trees whose owners mean harm, or that no sane program would make."""

@@ -1,0 +1,24 @@
+"""Fixtures for hostile trees."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.odd_filesystem import compile_odd_filesystem
+from tests.mount.conftest import _descriptors_return
+
+__all__ = ["_descriptors_return"]
+
+
+@pytest.fixture(scope="session")
+def oddfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program of a filesystem that claims odd things."""
+    return compile_odd_filesystem(tmp_path_factory.mktemp("oddfs"))
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """An empty source."""
+    path = tmp_path / "source"
+    path.mkdir()
+    return path

@@ -1,0 +1,37 @@
+"""A filesystem that claims odd things of the objects of a directory (`oddfs.c`)."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+from tests.support import Mounts
+
+
+def compile_odd_filesystem(directory: Path) -> Path:
+    """Compile the program that shows it."""
+    program = directory / "oddfs"
+    words = ["pkg-config", "--cflags", "--libs", "fuse3"]
+    flags = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+    source = Path(__file__).with_name("oddfs.c")
+    warnings = ["-Wall", "-Wextra", "-Werror"]
+    command = ["cc", "-O1", *warnings, "-o", program, source, *shlex.split(flags)]
+    subprocess.run(command, check=True, timeout=60)
+    return program
+
+
+def claim(path: Path, **claims: int) -> None:
+    """Let the filesystem claim something else of an object than what is true.
+
+    *ino*, *nlink*, *size*; or *error*, the errno of reading it.
+    """
+    for name, value in claims.items():
+        what = f"trusted.odd.{name}"
+        os.setxattr(path, what, b"%d" % value, follow_symlinks=False)
+
+
+def mount_odd_filesystem(mounts: Mounts, program: Path, backing: Path) -> Path:
+    """Show *backing*, with all that is claimed of it."""
+    mountpoint = mounts.mountpoint("odd")
+    mounts.start(program, backing, mountpoint)
+    return mountpoint
