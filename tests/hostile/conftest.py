@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.odd_filesystem import compile_odd_filesystem
+from tests.hostile.compiling import compile_program
 from tests.mount.conftest import _descriptors_return
 
 __all__ = ["_descriptors_return"]
@@ -13,7 +13,13 @@ __all__ = ["_descriptors_return"]
 @pytest.fixture(scope="session")
 def oddfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program of a filesystem that claims odd things."""
-    return compile_odd_filesystem(tmp_path_factory.mktemp("oddfs"))
+    return compile_program("oddfs", tmp_path_factory.mktemp("oddfs"), "fuse3")
+
+
+@pytest.fixture(scope="session")
+def swaps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program that swaps names."""
+    return compile_program("swaps", tmp_path_factory.mktemp("swaps"))
 
 
 @pytest.fixture

@@ -1,23 +1,9 @@
 """A filesystem that claims odd things of the objects of a directory (`oddfs.c`)."""
 
 import os
-import shlex
-import subprocess
 from pathlib import Path
 
 from tests.support import Mounts
-
-
-def compile_odd_filesystem(directory: Path) -> Path:
-    """Compile the program that shows it."""
-    program = directory / "oddfs"
-    words = ["pkg-config", "--cflags", "--libs", "fuse3"]
-    flags = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
-    source = Path(__file__).with_name("oddfs.c")
-    warnings = ["-Wall", "-Wextra", "-Werror"]
-    command = ["cc", "-O1", *warnings, "-o", program, source, *shlex.split(flags)]
-    subprocess.run(command, check=True, timeout=60)
-    return program
 
 
 def claim(path: Path, **claims: int) -> None:
