@@ -18,11 +18,15 @@ def descriptors(pid: int) -> Counter[str]:
     found: Counter[str] = Counter()
     kept = 0
     for name in os.listdir(f"/proc/{pid}/fd"):
-        flags = Path(f"/proc/{pid}/fdinfo/{name}").read_text().split("flags:")[1].split()
-        if int(flags[0], 8) & os.O_PATH:
+        try:
+            info = Path(f"/proc/{pid}/fdinfo/{name}").read_text()
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:
+            continue  # It is closed by now; the kernel forgets in its own time.
+        if int(info.split("flags:")[1].split()[0], 8) & os.O_PATH:
             kept += 1
         else:
-            found[os.readlink(f"/proc/{pid}/fd/{name}")] += 1
+            found[target] += 1
     # The root is the one more.
     assert kept <= MAX_DIR_FDS + 1, kept
     return found

@@ -169,7 +169,7 @@ class Reader:
         return True
 
 
-def _forget_names(view: Path) -> None:
+def forget_names(view: Path) -> None:
     """Make the kernel forget what it knows of a mount."""
     flags = _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV
     libc = ctypes.CDLL(None, use_errno=True)
@@ -186,7 +186,7 @@ def race(program: Path, reader: Reader, view: Path, source: Path, looks: int) ->
         swapper.go()
         if not reader.look(way, seen) or number % 5 == 0:
             # For a second, it would answer for the view.
-            _forget_names(view)
+            forget_names(view)
         with suppress(OSError):
             seen.naive += naive_path.read_bytes() == SECRET
         if seen.foreign:
