@@ -4,6 +4,7 @@
 # make check    format, lint, types, layers
 # make sanitize the compiled part, under AddressSanitizer and UndefinedBehaviorSanitizer
 # make soak     use one mount in every way at once (MINUTES=10), and see nothing left over
+# make stress   change a source in every way, with fixed seeds, and compare (ARGS="--seeds 2")
 # make bench    compare with gocryptfs, EncFS and a C passthrough (ARGS="--only walk")
 # make install  only build .venv with .venv/bin/revcrypt
 #
@@ -27,7 +28,7 @@ BUILD_PACKAGES := gcc libc6-dev pkg-config libfuse3-dev fuse3 libssl-dev \
 TEST_PACKAGES  := rsync gocryptfs encfs git \
 	rsnapshot restic borgbackup rclone openssh-server
 
-.PHONY: install demo test test-systemd soak sanitize bench check format install-system uninstall-system clean
+.PHONY: install demo test test-systemd soak stress sanitize bench check format install-system uninstall-system clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -57,6 +58,11 @@ MINUTES ?= 10
 soak: $(STAMP)
 	.ci/system-packages $(TEST_PACKAGES)
 	$(VENV)/bin/python -m tests.soak $(MINUTES)
+
+# fsstress (xfstests, LTP) is in no package; where it is in PATH, it is what works.
+stress: $(STAMP)
+	.ci/system-packages $(TEST_PACKAGES) stress-ng
+	$(VENV)/bin/python -m tests.hostile $(ARGS)
 
 # The interpreter itself leaks at its end, and is not what is tested.
 SANITIZED := build/sanitized

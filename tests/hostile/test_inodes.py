@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.counts import Counted
 from tests.hostile.backup import pull, restore
 from tests.hostile.odd_filesystem import claim, mount_odd_filesystem
 from tests.rescue.trees import assert_same, tree_at, without_xattrs
@@ -34,9 +33,7 @@ def comes_back(mounts: Mounts, source: Path, plain: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [[], ["--plaintext-names"]])
-def test_odd_numbers(
-    names: list[str], mounts: Mounts, plain: Path, oddfs: Path, counted: Counted
-) -> None:
+def test_odd_numbers(names: list[str], mounts: Mounts, plain: Path, oddfs: Path) -> None:
     """Numbers that FUSE gives a meaning, or that need all bits, are numbers like others.
 
     Also as that of a directory, of a symlink, and of files with two names.
@@ -56,7 +53,6 @@ def test_odd_numbers(
             claim(path, ino=number ^ kind << 8)
     source = mount_odd_filesystem(mounts, oddfs, plain)
     comes_back(mounts, source, plain)
-    counted("hostile trees", 1)
 
 
 TWINS = ("one", "two", "six")
@@ -81,9 +77,7 @@ def read_by_turns(shown: Path) -> None:
                 assert file.read() == name.encode() * 3000
 
 
-def test_colliding_numbers(
-    mounts: Mounts, plain: Path, oddfs: Path, counted: Counted
-) -> None:
+def test_colliding_numbers(mounts: Mounts, plain: Path, oddfs: Path) -> None:
     """Different files of the same number are read for what they are, in any order."""
     mounts.init(plain)
     make_twins(plain)
@@ -92,7 +86,6 @@ def test_colliding_numbers(
     view = mounts.directory / "view"
     read_by_turns(mounts.forward(view, "shown"))
     read_by_turns(mounts.gocryptfs(view, "shown by gocryptfs", "-ro"))
-    counted("hostile trees", 1)
 
 
 def test_colliding_names_of_several(mounts: Mounts, plain: Path, oddfs: Path) -> None:
@@ -103,9 +96,7 @@ def test_colliding_names_of_several(mounts: Mounts, plain: Path, oddfs: Path) ->
     read_by_turns(mounts.forward(mounts.reverse(source), "shown"))
 
 
-def test_colliding_kinds(
-    mounts: Mounts, plain: Path, oddfs: Path, counted: Counted
-) -> None:
+def test_colliding_kinds(mounts: Mounts, plain: Path, oddfs: Path) -> None:
     """So are objects of other kinds that have the number of a file."""
     mounts.init(plain)
     for number in range(10):
@@ -116,4 +107,3 @@ def test_colliding_kinds(
     for path in plain.rglob("* *"):
         claim(path, ino=77)
     comes_back(mounts, mount_odd_filesystem(mounts, oddfs, plain), plain)
-    counted("hostile trees", 1)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from revcrypt.errors import ExitCode
-from tests.counts import Counted
 from tests.hostile.backup import pull, restore
 from tests.hostile.odd_filesystem import claim, mount_odd_filesystem
 from tests.mount.big_tree import NAME_BYTES
@@ -54,7 +53,7 @@ def opened(view: Path) -> Counter[str]:
 
 @pytest.mark.parametrize("names", NAMES, ids=["encrypted", "plaintext"])
 def test_special_files_with_ordinary_names(
-    names: list[str], mounts: Mounts, plain: Path, counted: Counted
+    names: list[str], mounts: Mounts, plain: Path
 ) -> None:
     """FIFOs, sockets and devices with the names of files are waited for by nobody."""
     mounts.init(plain, *names)
@@ -72,23 +71,19 @@ def test_special_files_with_ordinary_names(
     assert opened(view) == wanted
     restored = restore(mounts, pull(mounts, view), "--privileged")
     assert_same(tree_at(restored), tree_at(plain))
-    counted("hostile trees", 1)
 
 
-def test_special_config(mounts: Mounts, plain: Path, counted: Counted) -> None:
+def test_special_config(mounts: Mounts, plain: Path) -> None:
     """A FIFO in the place of the config does not keep anybody waiting."""
     os.mkfifo(plain / ".gocryptfs.reverse.conf")
     view = mounts.mountpoint("view")
     words = ["reverse", f"--passfile={mounts.passfile}", plain, view]
     said = run("timeout", "20", *REVCRYPT, *words, status=ExitCode.CONFIG_UNREADABLE)
     assert "not a regular file" in said.stderr
-    counted("hostile trees", 1)
 
 
 @pytest.mark.parametrize("names", NAMES, ids=["encrypted", "plaintext"])
-def test_every_byte_in_names(
-    names: list[str], mounts: Mounts, plain: Path, counted: Counted
-) -> None:
+def test_every_byte_in_names(names: list[str], mounts: Mounts, plain: Path) -> None:
     """Names of one byte and of 255, and link targets, have any value but NUL and /."""
     mounts.init(plain, *names)
     base = os.fsencode(plain)
@@ -105,12 +100,9 @@ def test_every_byte_in_names(
     copy = pull(mounts, view)
     assert_same(tree_at(restore(mounts, copy)), tree_at(plain))
     assert_same(tree_at(mounts.gocryptfs(copy, "shown", "-ro")), tree_at(plain))
-    counted("hostile trees", 1)
 
 
-def test_hard_links_across_a_border(
-    mounts: Mounts, plain: Path, counted: Counted
-) -> None:
+def test_hard_links_across_a_border(mounts: Mounts, plain: Path) -> None:
     """A file that has other names where nothing is shown is whole, and shows no more.
 
     What is left out changes nothing about what is shown: not a byte, nor a number.
@@ -144,12 +136,9 @@ def test_hard_links_across_a_border(
         del wanted.entries[path]
     links = {frozenset(p for p in g if p in wanted.entries) for g in wanted.links}
     assert_same(restored, wanted._replace(links={g for g in links if len(g) > 1}))
-    counted("hostile trees", 1)
 
 
-def test_sizes_that_are_lies(
-    mounts: Mounts, plain: Path, oddfs: Path, counted: Counted
-) -> None:
+def test_sizes_that_are_lies(mounts: Mounts, plain: Path, oddfs: Path) -> None:
     """What is missing of a file is an error, never zeros; there is no more than told."""
     mounts.init(plain)
     for number, (size, claimed) in enumerate(LIES):
@@ -169,7 +158,6 @@ def test_sizes_that_are_lies(
     assert said.count("Input/output error") >= lies
     restored = restore(mounts, mounts.directory / "copy")
     assert len(list(restored.iterdir())) == len(LIES) - lies
-    counted("hostile trees", 1)
 
 
 LIES = [(0, 1), (10, 100), (100, 10), (4096, 4097), (4096, 1), (10_000, 1 << 20), (5, 5)]
@@ -182,9 +170,7 @@ def pull_with_losses(mounts: Mounts, view: Path) -> str:
     return run("timeout", "60", *words, status=23).stderr
 
 
-def test_what_cannot_be_read(
-    mounts: Mounts, plain: Path, oddfs: Path, counted: Counted
-) -> None:
+def test_what_cannot_be_read(mounts: Mounts, plain: Path, oddfs: Path) -> None:
     """Files of a disk that is broken in places are errors; all others are pulled."""
     mounts.init(plain)
     broken = (errno.EIO, errno.EACCES, errno.ESTALE, errno.ENOSYS, errno.ENXIO)
@@ -202,4 +188,3 @@ def test_what_cannot_be_read(
     assert {e.content for p, e in found.entries.items() if p} == {
         b"content %d" % number for number in range(20)
     }
-    counted("hostile trees", 1)

@@ -16,7 +16,6 @@ import pytest
 from revcrypt.cli.main import main
 from revcrypt.format.config import Features
 from tests.cli.rescuing import make_config
-from tests.counts import Counted
 from tests.descriptors import STATUS
 from tests.hostile.backup import pull, restore
 from tests.mount.big_tree import REVERSE_CONFIG_NAME, open_directory
@@ -44,7 +43,7 @@ def memory(mounts: Mounts) -> Path:
     return path
 
 
-def test_many_entries(mounts: Mounts, memory: Path, counted: Counted) -> None:
+def test_many_entries(mounts: Mounts, memory: Path) -> None:
     """A directory of 100,000 entries has each of them once, and is listed in one go."""
     config = memory / os.fsdecode(REVERSE_CONFIG_NAME)
     config.write_bytes(make_config(Features()))
@@ -62,10 +61,9 @@ def test_many_entries(mounts: Mounts, memory: Path, counted: Counted) -> None:
         node, _ = find(decrypted, b"many")
         found = [child.shown_name for child in decrypted.entries(node)]
     assert sorted(found) == sorted(b"entry %d" % number for number in range(ENTRIES))
-    counted("hostile trees", 1)
 
 
-def test_many_levels(mounts: Mounts, memory: Path, counted: Counted) -> None:
+def test_many_levels(mounts: Mounts, memory: Path) -> None:
     """What is 1,000 levels deep, with a path of 20,000 bytes and more, is restored."""
     source = memory / "source"
     source.mkdir()
@@ -88,7 +86,6 @@ def test_many_levels(mounts: Mounts, memory: Path, counted: Counted) -> None:
     assert main(["restore", "-q", "-j1", passfile, str(view), str(restored)]) == 0
     assert set(walk(restored)) == set(walk(source)) - {REVERSE_CONFIG_NAME}
     assert read_bottom(restored) == (b"far below", "bottom")
-    counted("hostile trees", 1)
 
 
 def read_bottom(root: Path) -> tuple[bytes, str]:
@@ -162,7 +159,7 @@ def machine(mounts: Mounts, plain: Path) -> Path:
     return plain
 
 
-def test_proc(mounts: Mounts, machine: Path, counted: Counted) -> None:
+def test_proc(mounts: Mounts, machine: Path) -> None:
     """/proc can be walked and read to its end: files without a size are empty."""
     view = mounts.reverse(machine)
     with few_processes(machine / "proc"):
@@ -170,10 +167,9 @@ def test_proc(mounts: Mounts, machine: Path, counted: Counted) -> None:
         assert os.path.getsize(view / "proc" / "meminfo") == 0
     assert outcomes["read"] > 1000, outcomes
     assert mistakes(view) == 0
-    counted("hostile trees", 1)
 
 
-def test_sys(mounts: Mounts, machine: Path, counted: Counted) -> None:
+def test_sys(mounts: Mounts, machine: Path) -> None:
     """/sys, too: of files that are shorter than they say, an error is read."""
     run("mount", "-t", "sysfs", "sysfs", machine / "sys")
     mounts._mountpoints.append(machine / "sys")
@@ -182,10 +178,9 @@ def test_sys(mounts: Mounts, machine: Path, counted: Counted) -> None:
     assert outcomes["read"] > 100, outcomes
     assert outcomes["EIO"] > 100, outcomes
     assert mistakes(view) == 0
-    counted("hostile trees", 1)
 
 
-def test_one_file_system(mounts: Mounts, machine: Path, counted: Counted) -> None:
+def test_one_file_system(mounts: Mounts, machine: Path) -> None:
     """With --one-file-system, all of it is an empty directory, and a pull is complete."""
     run("mount", "-t", "sysfs", "sysfs", machine / "sys")
     mounts._mountpoints.append(machine / "sys")
@@ -194,4 +189,3 @@ def test_one_file_system(mounts: Mounts, machine: Path, counted: Counted) -> Non
         copy = pull(mounts, view)
     found = tree_at(restore(mounts, copy))
     assert set(found.entries) == {b"", b"file", b"proc", b"sys"}
-    counted("hostile trees", 1)

@@ -4,12 +4,24 @@ import os
 import subprocess
 import time
 from collections import Counter
-from contextlib import suppress
-from errno import EACCES, EIO, ENODATA, ENOENT, ENOTDIR, ESTALE
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from errno import (
+    EACCES,
+    EINVAL,
+    EIO,
+    ELOOP,
+    ENAMETOOLONG,
+    ENODATA,
+    ENOENT,
+    ENOTDIR,
+    ENXIO,
+    ESTALE,
+)
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from random import Random
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from revcrypt.format.config import Features
 from revcrypt.format.volume import Volume
@@ -19,14 +31,19 @@ from tests.soak.source import Source, check_content
 PIECES = (512, 4096, 65_536, 131_072, 1 << 20)
 PACE = 0.005
 """Seconds between two changes, so that there is something that stays for a while."""
-CHANGING = frozenset({ENOENT, ENOTDIR, ESTALE})
-"""What a client may hear where the source changes."""
-UNREADABLE = CHANGING | {EIO, EACCES}
+CHANGING = frozenset({ENOENT, ENOTDIR, ESTALE, ELOOP, ENAMETOOLONG})
+"""What a client may hear where the source changes; the last two of a link that has taken
+the place of a directory. Some targets are too long to be encrypted."""
+UNREADABLE = CHANGING | {EIO, EACCES, ENXIO}
 """What a reader may hear: `EIO` where a file was cut while it was read."""
+UNSEEN = CHANGING | {EINVAL, ENODATA}
+"""What it may hear about an entry, which may be no link any more."""
 NAMES = ("gocryptfs.conf", "gocryptfs.diriv")
 """Files that are not encrypted, as are those that have long names in them."""
 RSYNC_FINE = (0, 23, 24)
 """Complete; some files could not be read; some have vanished."""
+TAR_FINE = (0, 1, 2)
+"""Complete; something has changed meanwhile; something could not be read."""
 
 _stop: Event
 
@@ -45,8 +62,16 @@ def change(root: Path, seed: int) -> Counter[str]:
     return source.done
 
 
-def read(view: Path, master_key: bytes, seed: int) -> Counter[str]:
-    """Read files, and check that each authenticates, and is of one file."""
+def read(
+    view: Path,
+    master_key: bytes,
+    seed: int,
+    check: Callable[[bytes], object] = check_content,
+) -> Counter[str]:
+    """Read files, and check that each authenticates, and is of one file.
+
+    With another *check*, their content may be anything that it likes.
+    """
     volume = Volume.open(master_key, Features())
     random, done = Random(seed), Counter[str]()
     while not _stop.is_set():
@@ -55,26 +80,32 @@ def read(view: Path, master_key: bytes, seed: int) -> Counter[str]:
         for path in files:
             if _stop.is_set():
                 break
-            _read(path, volume, random.choice(PIECES), done)
+            check(_read(path, volume, random.choice(PIECES), done))
     return done
 
 
-def _read(path: Path, volume: Volume, piece: int, done: Counter[str]) -> None:
+def _open_now(path: str, flags: int) -> int:
+    """Open what may be a link or a FIFO by now."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _read(path: Path, volume: Volume, piece: int, done: Counter[str]) -> bytes:
+    """Return the plaintext of a file, if it is encrypted and can be read."""
     try:
         if not S_ISREG(path.lstat().st_mode):
-            return
-        with open(path, "rb", buffering=0) as file:
+            return b""
+        with open(path, "rb", buffering=0, opener=_open_now) as file:
             parts = iter(lambda: file.read(piece), b"")
             sealed = b"".join(parts)
     except OSError as error:
         if error.errno not in UNREADABLE:
             raise
         done["errors"] += 1
-        return
+        return b""
     done["files"] += 1
     done["bytes"] += len(sealed)
-    if path.name not in NAMES and path.suffix != ".name":
-        check_content(unseal(volume, sealed))
+    is_content = path.name not in NAMES and path.suffix != ".name"
+    return unseal(volume, sealed) if is_content else b""
 
 
 def walk(view: Path) -> Counter[str]:
@@ -83,21 +114,35 @@ def walk(view: Path) -> Counter[str]:
     while not _stop.is_set():
         pending = [view]
         while pending and not _stop.is_set():
-            try:
+            with _noted(done, CHANGING):
                 for entry in list(os.scandir(pending.pop())):
                     done["entries"] += 1
-                    if S_ISDIR(entry.stat(follow_symlinks=False).st_mode):
-                        pending.append(Path(entry.path))
-                    elif entry.is_symlink():
-                        os.readlink(entry.path)
-                    for name in os.listxattr(entry.path, follow_symlinks=False):
-                        os.getxattr(entry.path, name, follow_symlinks=False)
-            except OSError as error:
-                if error.errno not in CHANGING | {ENODATA}:
-                    raise
-                done["errors"] += 1
+                    with _noted(done, UNSEEN):
+                        if _look(entry):
+                            pending.append(Path(entry.path))
         done["walks"] += 1
     return done
+
+
+@contextmanager
+def _noted(done: Counter[str], expected: Collection[int]) -> Iterator[None]:
+    """Go on after an error that is *expected*."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in expected:
+            raise
+        done["errors"] += 1
+
+
+def _look(entry: os.DirEntry[str]) -> bool:
+    """Look at an entry, and tell whether it is a directory."""
+    mode = entry.stat(follow_symlinks=False).st_mode
+    if S_ISLNK(mode):
+        os.readlink(entry.path)
+    for name in os.listxattr(entry.path, follow_symlinks=False):
+        os.getxattr(entry.path, name, follow_symlinks=False)
+    return S_ISDIR(mode)
 
 
 def pull(view: Path, copy: Path) -> Counter[str]:
@@ -109,6 +154,21 @@ def pull(view: Path, copy: Path) -> Counter[str]:
         assert result.returncode in RSYNC_FINE, result.stderr.decode(errors="replace")
         done["pulls"] += 1
         done["pulls with losses"] += result.returncode != 0
+    return done
+
+
+def archive(view: Path, file: Path) -> Counter[str]:
+    """Write an archive of everything again and again.
+
+    Where as much changes as here, rsync sometimes waits for itself, also without a view.
+    """
+    done = Counter[str]()
+    while not _stop.is_set():
+        command = ["tar", "--xattrs", "-C", view, "-cf", file, "."]
+        result = subprocess.run(command, capture_output=True, check=False)
+        assert result.returncode in TAR_FINE, result.stderr.decode(errors="replace")
+        done["archives"] += 1
+        done["archives with losses"] += result.returncode != 0
     return done
 
 

@@ -163,7 +163,7 @@ def _run_all(
     jobs: Mapping[str, Job], seconds: float, daemon: Daemon, figures: Figures
 ) -> None:
     """Run all at the same time, look at the daemon, and note what they have done."""
-    with _pool(len(jobs)) as (pool, stop):
+    with pool_of(len(jobs)) as (pool, stop):
         futures = {name: pool.submit(job, *words) for name, (job, words) in jobs.items()}
         give_up = time.monotonic() + seconds
         while time.monotonic() < give_up and not _failed(futures.values()):
@@ -182,7 +182,7 @@ def _failed(futures: Any) -> bool:
 
 
 @contextmanager
-def _pool(size: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
+def pool_of(size: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
     """Yield processes, and how to tell them to stop, which they are in any case."""
     context = multiprocessing.get_context("fork")
     stop = context.Event()
