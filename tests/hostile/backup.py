@@ -1,8 +1,11 @@
-"""What becomes of a hostile tree: pulled by rsync, and decrypted in two ways."""
+"""What becomes of a hostile tree, and of the view of it."""
 
+import json
+import os
 from pathlib import Path
 
 from revcrypt.cli.main import main
+from tests.descriptors import STATUS
 from tests.support import Mounts, run
 
 # Within one second, it takes two times for equal otherwise.
@@ -23,3 +26,8 @@ def restore(mounts: Mounts, copy: Path, *options: str, status: int = 0) -> Path:
     words = ["restore", "-q", "-j1", passfile, *options, str(copy), str(to)]
     assert main(words) == status
     return to
+
+
+def mistakes(view: Path) -> int:
+    """Return how many exceptions the daemon has not expected."""
+    return int(json.loads(os.getxattr(view, STATUS))["mistakes"])

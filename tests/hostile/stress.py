@@ -1,6 +1,6 @@
-"""Churning a source with fixed seeds while its view is walked, read and pulled.
+"""Churning a source with fixed seeds while its view is walked, read and archived.
 
-When it has come to rest, what was pulled and decrypted must be what it is.
+When it has come to rest, what is pulled and decrypted must be what it is.
 """
 
 import multiprocessing
@@ -18,16 +18,15 @@ from stat import S_ISLNK
 from typing import Any
 
 from revcrypt.errors import ExitCode
-from tests.hostile.backup import RSYNC
+from tests.hostile.backup import RSYNC, mistakes
 from tests.hostile.churn import Churn
 from tests.hostile.racing import forget_names
 from tests.mount.big_tree import LONGEST_LINK_TARGET
-from tests.mount.processes import arguments
 from tests.rescue.trees import Tree, tree_at
-from tests.soak import clients
 from tests.sealed import master_key
+from tests.soak import clients
 from tests.soak.soak import pool_of
-from tests.support import REVCRYPT, Mounts, revcrypt, run
+from tests.support import Mounts, revcrypt, run
 
 LONGEST_SHORT = 175
 """Bytes of a name that is encrypted as a name."""
@@ -92,6 +91,7 @@ def stress(
             one.run(fsstress, stress_ng)
         figures.seeds += 1
         figures.operations += operations * processes
+        print(f"seed {seed}: {len(figures.differences)} differences so far", flush=True)
     figures.seconds = time.monotonic() - begin
     return figures
 
@@ -105,7 +105,6 @@ class _Stress:
         self._mounts = Mounts(directory)
         self._source = directory / "source"
         self._copy = directory / "copy"
-        self._log = directory / "log"
         self._seed, self._operations, self._processes = seed, operations, processes
         self._figures = to
 
@@ -113,7 +112,7 @@ class _Stress:
         self._source.mkdir()
         self._mounts.init(self._source)
         try:
-            view = self._mount()
+            view = self._mounts.reverse(self._source)
             with self._clients(view), ExitStack() as beside:
                 if stress_ng is not None:
                     beside.enter_context(self._beside(stress_ng))
@@ -123,15 +122,9 @@ class _Stress:
                     self._run_fsstress(fsstress)
             self._settle(view)
             self._compare(view)
+            assert mistakes(view) == 0
         finally:
             self._mounts.close()
-
-    def _mount(self) -> Path:
-        """Mount the view, in the foreground, so that its log is ours."""
-        view = self._mounts.mountpoint("view")
-        words = [*REVCRYPT, *arguments(self._mounts, "--foreground", "-q")]
-        self._mounts.start(*words, self._source, view, log=self._log)
-        return view
 
     @contextmanager
     def _clients(self, view: Path) -> Iterator[None]:
@@ -176,7 +169,7 @@ class _Stress:
                 shutil.rmtree(inside)
 
     def _settle(self, view: Path) -> None:
-        """Let the kernel forget what it has been told, for a second, of what was then."""
+        """Let the kernel forget what it has been told; of the root, in a second."""
         forget_names(view)
         while view.stat().st_mtime_ns != self._source.stat().st_mtime_ns:
             time.sleep(0.05)

@@ -1,6 +1,5 @@
 """Places that are too large, too deep, or no places for files at all."""
 
-import json
 import os
 import stat
 import subprocess
@@ -16,8 +15,7 @@ import pytest
 from revcrypt.cli.main import main
 from revcrypt.format.config import Features
 from tests.cli.rescuing import make_config
-from tests.descriptors import STATUS
-from tests.hostile.backup import pull, restore
+from tests.hostile.backup import mistakes, pull, restore
 from tests.mount.big_tree import REVERSE_CONFIG_NAME, open_directory
 from tests.rescue.trees import tree_at
 from tests.support import Mounts, run, walk
@@ -142,11 +140,6 @@ def check(error: OSError, outcomes: Counter[str]) -> None:
     """Take note of an error that can be expected of such files."""
     assert error.errno in HONEST, error
     outcomes[errorcode[error.errno]] += 1
-
-
-def mistakes(view: Path) -> int:
-    """Return how many exceptions the daemon has not expected."""
-    return int(json.loads(os.getxattr(view, STATUS))["mistakes"])
 
 
 @pytest.fixture
