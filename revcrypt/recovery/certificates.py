@@ -19,13 +19,19 @@ def load(data: bytes) -> list[x509.Certificate]:
     """Return the certificates in *data*, PEM or DER; raises `RecoveryError`."""
     try:
         if b"-----BEGIN" in data:
-            return x509.load_pem_x509_certificates(data)
-        return [x509.load_der_x509_certificate(data)]
-    except ValueError:
+            found = x509.load_pem_x509_certificates(data)
+        else:
+            found = [x509.load_der_x509_certificate(data)]
+        for certificate in found:
+            # The library reads these only when it is asked for them.
+            certificate.subject.rfc4514_string()
+            certificate.issuer.public_bytes()
+    except (ValueError, x509.InvalidVersion):
         raise RecoveryError(
             "this is no X.509 certificate",
             hint="openssl req -x509 makes one; docs/recovery.md shows how",
         ) from None
+    return found
 
 
 def check(certificate: x509.Certificate) -> None:

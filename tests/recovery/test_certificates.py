@@ -74,6 +74,22 @@ def test_no_certificate(data: bytes) -> None:
         certificates.load(data)
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (b"\x0c\x03ada", b"\x07\x03ada"),  # names, as a type that is no text
+        (b"\x0c\x03ada", b"\x0c\x03\xff\xff\xff"),
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"),  # the version
+    ],
+)
+def test_damaged_certificates(right: bytes, wrong: bytes) -> None:
+    """What the library would find only later, or complain of in its own way, is none."""
+    data = person("ada").certificate.public_bytes(Encoding.DER)
+    assert right in data
+    with pytest.raises(RecoveryError, match=r"no X\.509 certificate"):
+        certificates.load(data.replace(right, wrong))
+
+
 def test_validity() -> None:
     """Expired ones, and early ones, are told."""
     now = datetime.now(UTC)
