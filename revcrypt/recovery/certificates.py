@@ -68,7 +68,7 @@ def _problems(certificate: x509.Certificate) -> Iterator[str]:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return
-    except ValueError:
+    except (ValueError, x509.DuplicateExtension):
         yield "has extensions that make no sense"
         return
     if not usage.key_encipherment:

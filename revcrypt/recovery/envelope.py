@@ -149,8 +149,8 @@ class Envelope:
 def seal(text: bytes, certificates: Sequence[x509.Certificate]) -> bytes:
     """Return *text* sealed for each of the certificates, which are RSA's.
 
-    Raises `RecoveryError` if there are too many, or if nobody could tell apart two of
-    them in the envelope.
+    Raises `RecoveryError` if there are too many, if nobody could tell apart two of them
+    in the envelope, or if one has a key that is none.
     """
     if len(certificates) > MOST_RECIPIENTS:
         raise RecoveryError(
@@ -173,8 +173,14 @@ def seal(text: bytes, certificates: Sequence[x509.Certificate]) -> bytes:
     )
     for certificate in certificates:
         builder = builder.add_recipient(certificate)
-    # Without Binary, line ends would be changed.
-    return builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
+    try:
+        # Without Binary, line ends would be changed.
+        return builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
+    except ValueError:
+        raise RecoveryError(
+            "a certificate has a key with which nothing can be encrypted",
+            hint="make another one; openssl req -x509 does",
+        ) from None
 
 
 def _der(value: asn1.TLV) -> bytes:

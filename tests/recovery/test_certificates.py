@@ -61,6 +61,16 @@ def test_an_unknown_signature() -> None:
         certificates.check(certificate)
 
 
+def test_senseless_extensions(tmp_path: Path) -> None:
+    """An extension that is there twice may say two things."""
+    data = made_by_openssl("-key KEY", tmp_path).public_bytes(Encoding.DER)
+    subject_key, authority_key = b"\x55\x1d\x0e", b"\x55\x1d\x23"
+    assert subject_key in data
+    [certificate] = certificates.load(data.replace(subject_key, authority_key))
+    with pytest.raises(RecoveryError, match="extensions that make no sense"):
+        certificates.check(certificate)
+
+
 @pytest.mark.parametrize("options", FIT)
 def test_fit_ones(options: str, tmp_path: Path) -> None:
     """A self-signed certificate of RSA is enough, however it is signed."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
@@ -77,6 +78,18 @@ def test_not_for_thousands(monkeypatch: pytest.MonkeyPatch) -> None:
         builder = builder.add_recipient(ada)
     with pytest.raises(RecoveryError, match="for 65 keys"):
         Envelope.parse(builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary]))
+
+
+def test_a_key_that_is_none() -> None:
+    """A certificate may have any number where its key should be."""
+    ada = person("ada")
+    modulus = ada.key.public_key().public_numbers().n
+    data = ada.certificate.public_bytes(Encoding.DER)
+    right, even = (number.to_bytes(256) for number in (modulus, modulus - 1))
+    assert right in data
+    certificate = x509.load_der_x509_certificate(data.replace(right, even))
+    with pytest.raises(RecoveryError, match="nothing can be encrypted"):
+        seal(SEALED, [certificate])
 
 
 def test_no_flipped_bit_is_silent() -> None:
