@@ -24,6 +24,10 @@ class Subcommand(Protocol):
 class Parser(argparse.ArgumentParser):
     """Raises `UsageError` where argparse would exit by itself."""
 
+    def knows(self, option: str) -> bool:
+        """Tell whether *option*, with its dashes, is one."""
+        return option in self._option_string_actions
+
     def error(self, message: str) -> Never:
         """Refuse the command line."""
         raise UsageError(message, hint=f"see {self.prog} --help")

@@ -33,6 +33,8 @@ from revcrypt.format.config import Features
 
 DIRECTORY = "/etc/revcrypt"
 _OWN_KEYS = ("source", "mountpoint", "forward")
+_MOST = (1 << 63) - 1
+"""The largest number that TOML has; Python's reader takes any."""
 _NOT_HERE = {
     "foreground": "it is for the command line: revcrypt mount --foreground",
     "passphrase": "a file that others can read is no place for secrets; use passfile",
@@ -103,7 +105,7 @@ def read(name: str) -> Site:
             f"cannot read {path}: {error.strerror}",
             hint="it says what to mount where; README.md has an example",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigInvalidError(f"{path} is no TOML: {error}") from None
     try:
         return _parse(name, path, settings)
@@ -133,19 +135,21 @@ def _parse(name: str, path: str, settings: Mapping[str, Any]) -> Site:
             raise UsageError(f"{key} must be given, as an absolute path")
     parser = Parser(prog="revcrypt", allow_abbrev=False, add_help=False)
     (forward if is_forward else reverse).add_arguments(parser)
-    words = [word for key in settings for word in _words(key, settings[key])]
+    words: list[str] = []
+    for key, value in settings.items():
+        words += _words(key, value)
+        # Also of what says no: somebody who mistypes it believes that it was heard.
+        if key not in _OWN_KEYS and not parser.knows(f"--{key}"):
+            raise UsageError(
+                f"unknown key {key}",
+                hint="the keys are source, mountpoint, forward, and the long options of "
+                f"revcrypt {'forward' if is_forward else 'reverse'}",
+            )
     paths = [settings["source"], settings["mountpoint"]]
     try:
-        arguments, unknown = parser.parse_known_args([*words, "--", *paths])
+        arguments = parser.parse_args([*words, "--", *paths])
     except UsageError as error:
         raise UsageError(str(error).replace("argument --", "")) from None
-    if unknown:
-        key = unknown[0].removeprefix("--").partition("=")[0]
-        raise UsageError(
-            f"unknown key {key}",
-            hint="the keys are source, mountpoint, forward, and the long options of "
-            f"revcrypt {'forward' if is_forward else 'reverse'}",
-        )
     if arguments.masterkey is not None and is_master_key(arguments.masterkey):
         raise UsageError(
             "masterkey is the key itself", hint="name a file that only root can read"
@@ -164,8 +168,10 @@ def _words(key: str, value: object) -> Iterator[str]:
     if key in _NOT_HERE or len(key) < 2 or not key.isascii():
         raise UsageError(f"{key} has no place here", hint=_NOT_HERE.get(key))
     for item in value if isinstance(value, list) else [value]:
-        if "\0" in str(item):
+        if isinstance(item, str) and "\0" in item:
             raise UsageError(f"{key} contains a NUL byte")
+        if isinstance(item, int) and abs(item) > _MOST:
+            raise UsageError(f"{key} is too large a number")
         if item is True:
             yield f"--{key}"
         elif isinstance(item, str | int) and item is not False:
