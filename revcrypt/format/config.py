@@ -11,6 +11,7 @@ from binascii import Error as Base64Error
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 from typing import Any, Never, TypeVar
 
 from revcrypt.errors import ConfigInvalidError, ConfigUnreadableError
@@ -20,6 +21,8 @@ from revcrypt.format.names import LONG_NAME_MAX_LEAST, NAME_MAX
 
 VERSION = 2
 SCRYPT_N_LEAST = 1 << 10
+SCRYPT_N_MOST = 1 << 62
+"""gocryptfs reads numbers of 64 bits."""
 SCRYPT_R_LEAST = 8
 
 T = TypeVar("T")
@@ -172,8 +175,10 @@ def _problems(config: Config) -> Iterator[str]:
 
 
 def _scrypt_problems(scrypt: ScryptParams) -> Iterator[str]:
-    if scrypt.n < SCRYPT_N_LEAST or scrypt.n & (scrypt.n - 1):
-        yield f"scrypt N is {scrypt.n}, not a power of two from {SCRYPT_N_LEAST} on"
+    if not SCRYPT_N_LEAST <= scrypt.n <= SCRYPT_N_MOST or scrypt.n & (scrypt.n - 1):
+        yield (
+            f"scrypt N is {scrypt.n}, not a power of two from {SCRYPT_N_LEAST} to 2^62"
+        )
     if scrypt.r < SCRYPT_R_LEAST:
         yield f"scrypt R is {scrypt.r}, less than {SCRYPT_R_LEAST}"
     # RFC 7914, section 2: p is at most ((2^32 - 1) * 32) / (128 * r).
@@ -257,7 +262,10 @@ def _parse_json(data: bytes) -> dict[str, Any]:
         raise ConfigUnreadableError("the config is empty")
     try:
         fields = json.loads(
-            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse
+            data.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_finite,
         )
     except (ValueError, RecursionError) as error:
         # The decoder's own message quotes no content, so it gives no secret away.
@@ -269,6 +277,12 @@ def _parse_json(data: bytes) -> dict[str, Any]:
 
 def _refuse(constant: str) -> Never:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    # Whoever writes it again would write a constant that is no JSON.
+    value = float(text)
+    return value if isfinite(value) else _refuse(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ XCHACHA = ["HKDF", "XChaCha20Poly1305", *FLAGS[2:-1]]
         *[("Version", bad, "version is") for bad in (MISSING, None, "2", 2.0, True, [2])],
         *[
             ("ScryptObject.N", bad, "scrypt N")
-            for bad in (1000, 1025, 3072, 512, 1, 0, -1024, 10**30, 2**64 - 1)
+            for bad in (1000, 1025, 3072, 512, 1, 0, -1024, 10**30, 2**64 - 1, 2**63)
         ],
         *[("ScryptObject.R", bad, "scrypt R") for bad in (7, 1, 0, -8)],
         *[("ScryptObject.P", bad, "scrypt P") for bad in (0, -1, 2**30, 2**100)],

@@ -51,6 +51,7 @@ UNREADABLE = {
     "Infinity": TEXT.replace("1024", "Infinity"),
     "-Infinity": TEXT.replace("1024", "-Infinity"),
     "NaN for an unknown key": OPEN + ', "Unknown": NaN}',
+    "infinite": OPEN + ', "Unknown": 1e999}',
     "number of 5000 digits": TEXT.replace("1024", "1" * 5000),
     "line end in a string": TEXT.replace("gocryptfs 2.3", "a\nb"),
 }
