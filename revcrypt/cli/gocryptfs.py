@@ -1,5 +1,6 @@
 """The command line of gocryptfs, mapped to the same code (spec, sections 9.1 to 9.5)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -31,7 +32,7 @@ def run(argv: Sequence[str]) -> ExitCode:
 
 def _number(options: Options, name: str, default: int) -> int:
     text = options.values.get(name, str(default))
-    if not text.isdecimal():
+    if not re.fullmatch("[0-9]{1,9}", text):
         raise UsageError(f"-{name} is a number, not {text}")
     return int(text)
 

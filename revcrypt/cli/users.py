@@ -80,6 +80,6 @@ def group_ids(names: Iterable[str]) -> frozenset[int]:
 
 
 def _number(text: str) -> int:
-    if int(text) > _MAX_ID:
+    if len(text) > len(str(_MAX_ID)) or int(text) > _MAX_ID:
         raise UsageError(f"{text} is no user or group: the largest is {_MAX_ID}")
     return int(text)

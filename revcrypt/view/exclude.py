@@ -156,7 +156,7 @@ def literal_path(path: bytes) -> bytes:
 
 def parse_size(text: str) -> int:
     """Return a size in bytes: a number, maybe with K, M, G or T (powers of 1024)."""
-    match = re.fullmatch(r"(\d+)(?:([KMGT])I?)?B?", text.strip().upper())
+    match = re.fullmatch(r"([0-9]{1,18})(?:([KMGT])I?)?B?", text.strip().upper())
     if match is None:
         raise FilterError(f"{text} is no size", hint="a size looks like 500K or 10M")
     return int(match[1]) << (10 * _UNITS[match[2] or ""])

@@ -86,6 +86,7 @@ def test_unlike_everything() -> None:
         ("-init -reverse SRC MNT", "PLAINDIR"),
         ("-init -reverse -scryptn=ten SRC", "ten"),
         ("-init -reverse -scryptn=-1 SRC", "-1"),
+        (f"-init -reverse -scryptn={'9' * 5000} SRC", "999"),
         ("-init -reverse -longnamemax=61 SRC", "61"),
         ("-init -reverse -longnamemax=256 SRC", "256"),
         ("-init -reverse -longnames=false SRC", "-longnames"),

@@ -69,6 +69,7 @@ def test_groups_are_no_users() -> None:
         ("²", "'²'"),
         (str(LARGEST + 1), f"largest is {LARGEST}"),
         ("9" * 30, f"largest is {LARGEST}"),
+        ("9" * 5000, f"largest is {LARGEST}"),
     ],
 )
 def test_unknown(look_up: Callable[[str], int], text: str, reason: str) -> None:
