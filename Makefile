@@ -5,6 +5,7 @@
 # make sanitize the compiled part, under AddressSanitizer and UndefinedBehaviorSanitizer
 # make soak     use one mount in every way at once (MINUTES=10), and see nothing left over
 # make stress   change a source in every way, with fixed seeds, and compare (ARGS="--seeds 2")
+# make fuzz     random input for all that is read (ARGS="--executions 10000000")
 # make bench    compare with gocryptfs, EncFS and a C passthrough (ARGS="--only walk")
 # make install  only build .venv with .venv/bin/revcrypt
 #
@@ -28,7 +29,8 @@ BUILD_PACKAGES := gcc libc6-dev pkg-config libfuse3-dev fuse3 libssl-dev \
 TEST_PACKAGES  := rsync gocryptfs encfs git \
 	rsnapshot restic borgbackup rclone openssh-server
 
-.PHONY: install demo test test-systemd soak stress sanitize bench check format install-system uninstall-system clean
+.PHONY: install demo test test-systemd soak stress fuzz sanitize bench check \
+	format install-system uninstall-system clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -82,6 +84,15 @@ sanitize: $(STAMP)
 		$(CURDIR)/$(VENV)/bin/python -m pytest -s -p no:cacheprovider \
 		tests/format/test_bulk.py tests/format/test_content.py \
 		tests/format/test_names.py tests/format/test_names_text.py $(ARGS)
+
+# atheris is large, and needs a Python for which it was compiled.
+FUZZ_STAMP := $(VENV)/.fuzz-installed
+fuzz: $(FUZZ_STAMP)
+	$(VENV)/bin/python -m tests.fuzz $(ARGS)
+
+$(FUZZ_STAMP): $(STAMP)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	touch $@
 
 # The plot needs matplotlib, which is not for everybody who runs the tests.
 BENCH_STAMP := $(VENV)/.bench-installed
