@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from tests.fuzz.catalogue import ADAPTER, EXECUTIONS, TARGETS
 
 EXECUTED = re.compile(r"^stat::number_of_executed_units: (\d+)$", re.MULTILINE)
-ADAPTER_WEIGHT = 5
+ADAPTER_WEIGHT = 1
 LIMITS = ("-max_len=4096", "-timeout=20", "-rss_limit_mb=1024", "-print_final_stats=1")
 
 

@@ -241,14 +241,14 @@ TARGETS = [
         "stays within the limits",
         configs,
         lambda: CONFIGS,
-        30,
+        10,
     ),
     Target(
         "view files",
         "what is accepted has only known keys, and its filters come back as options",
         sites,
         site_seeds,
-        2,
+        1,
     ),
     Target(
         "-o options",
@@ -256,7 +256,7 @@ TARGETS = [
         "and its filters come back as options",
         mount_options,
         lambda: OPTIONS,
-        20,
+        1,
     ),
     Target(
         "mount table",
@@ -264,6 +264,6 @@ TARGETS = [
         "source from what libfuse makes of it",
         mount_table,
         lambda: MOUNTS,
-        30,
+        2,
     ),
 ]

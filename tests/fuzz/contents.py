@@ -230,7 +230,7 @@ TARGETS = [
         "what is accepted is what is written; sizes go to and fro, or are refused",
         headers,
         lambda: [header.pack(FILE_ID), header.pack(bytes(15) + b"\1"), bytes(18)],
-        200,
+        30,
     ),
     Target(
         "blocks",
@@ -238,7 +238,7 @@ TARGETS = [
         "changed; compiled code and Python agree",
         blocks,
         block_seeds,
-        20,
+        8,
     ),
     Target(
         "whole files",
@@ -246,20 +246,20 @@ TARGETS = [
         "rest is told of",
         whole_files,
         edit_seeds,
-        10,
+        1,
     ),
     Target(
         "link targets",
         "what opens is what it seals to, and every changed character is refused",
         link_targets,
         value_seeds,
-        30,
+        4,
     ),
     Target(
         "attribute values",
         "as link targets, also in the base64 of old versions",
         attribute_values,
         value_seeds,
-        30,
+        4,
     ),
 ]

@@ -110,7 +110,7 @@ TARGETS = [
             b"a/**/c\n**/b/**\ndir/\\[a\\]/\\ b\n",
             b"[!a-c]*[[:alpha:]].?\n*a*b*c*\n",
         ),
-        10,
+        1,
     ),
     Target(
         "rule files",
@@ -122,6 +122,6 @@ TARGETS = [
             b"- *.tmp\n+ /a/b/c\n- /a/\n; no\n",
             b"include */\nexclude [a]/**/b?\n- **\n",
         ),
-        10,
+        1,
     ),
 ]
