@@ -73,7 +73,11 @@ class Source:
 
         Raises `StaleNodeError` if another object is at its path now.
         """
-        return self._with_room(self._dir_fd, node)
+        known = self._dir_fds.get(node)
+        if known is None:
+            return self._with_room(self._dir_fd, node)
+        self._dir_fds.move_to_end(node)
+        return known
 
     def _with_room(self, opens: Callable[[Node], T], node: Node) -> T:
         """Do what needs a descriptor; where none is left, those of directories go."""
