@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.descriptors import descriptors_return
 from tests.hostile.compiling import compile_program
-from tests.mount.conftest import _descriptors_return
 
-__all__ = ["_descriptors_return"]
+__all__ = ["descriptors_return"]
 
 
 @pytest.fixture(scope="session")
