@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from revcrypt.cli import memory
 from tests.counts import Counts, counted
 from tests.kills import compile_shim, dismiss
 from tests.namespaces import leave_mounts
@@ -101,6 +102,17 @@ def is_ours(directory: str, pid: str) -> bool:
         return directory.encode() in Path("/proc", pid, "cmdline").read_bytes()
     except OSError:
         return False  # It has ended, or is no process.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unprotected() -> Iterator[None]:
+    """Have commands that run in this process leave it as it is.
+
+    Who may have no core dumps any more cannot change that, nor can what he starts.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "protect", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")
