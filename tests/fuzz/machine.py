@@ -15,7 +15,7 @@ from pyfuse3 import FUSEError
 from revcrypt.view.nodes import join
 from tests.fuzz.kernel import PROCESSES, ROOT
 from tests.fuzz.plain_tree import Thing
-from tests.fuzz.source_machine import SourceMachine, indexes, names
+from tests.fuzz.source_machine import SourceMachine, indexes, letters, names
 from tests.fuzz.world import NAMES
 from tests.view.trees import cipher_size, unseal
 
@@ -24,6 +24,7 @@ GONE = (ENOENT, ESTALE, ENOTDIR)
 EVERYTHING = 131_072
 
 processes = st.sampled_from(PROCESSES)
+pieces = st.sampled_from([1, 18, 4096, 4128, EVERYTHING])
 
 
 class AdapterMachine(SourceMachine):
@@ -196,21 +197,27 @@ class AdapterMachine(SourceMachine):
         except FUSEError as error:
             self.check_gone(inode, error)
             return
+        is_open = world.is_open(inode)
+        world.handles.append(handle)
         if promised is not None:
             assert handle.size == min(promised, cipher_size(len(thing.content)))
-        world.handles.append(handle)
-        # Who asks now is told what will be read.
-        assert world.kernel.getattr(inode, process).st_size == handle.size
+        told = world.kernel.getattr(inode, process).st_size
+        # Who asks now is told what will be read. But the kernel knows one size for all:
+        # what was cut stays as long as it was for who is still reading it.
+        assert told == handle.size or (told > handle.size and is_open)
         for stored in world.kernel.stored:
             assert unseal(stored) == thing.content
             assert len(stored) == handle.size
 
     @precondition(lambda self: self.world.handles)
-    @rule(index=indexes, size=st.sampled_from([1, 18, 4096, 4128, EVERYTHING]))
-    def read(self, index: int, size: int) -> None:
+    @rule(index=indexes, size=pieces, letter=st.none() | letters)
+    def read(self, index: int, size: int, letter: bytes | None = None) -> None:
+        """Read a piece of a file, maybe just after all of that was overwritten."""
         handle = self.world.handles[index % len(self.world.handles)]
         if handle.is_broken:
             return
+        if letter is not None:
+            self.world.tree.overwrite(handle.thing, letter)
         wanted = min(size, handle.size - len(handle.data))
         try:
             got = self.world.kernel.read(handle, size)

@@ -37,6 +37,8 @@ class PlainTree:
         os.mkdir(root)
         self.root = root
         self.things: dict[bytes, Thing] = {}
+        self._fds: list[int] = []
+        """Of all things, so that no inode number is used twice."""
         self.top = Thing(S_IFDIR, os.stat(root).st_ino)
 
     def at(self, path: bytes) -> bytes:
@@ -62,7 +64,14 @@ class PlainTree:
         return tuple(self.things[one].inode for one in above)
 
     def _add(self, path: bytes, kind: int, content: bytes = b"") -> None:
-        self.things[path] = Thing(kind, os.lstat(self.at(path)).st_ino, [content])
+        fd = os.open(self.at(path), os.O_PATH | os.O_NOFOLLOW)
+        self._fds.append(fd)
+        self.things[path] = Thing(kind, os.fstat(fd).st_ino, [content])
+
+    def close(self) -> None:
+        """Let go of what was removed."""
+        while self._fds:
+            os.close(self._fds.pop())
 
     def make_directory(self, path: bytes) -> None:
         os.mkdir(self.at(path))
@@ -88,6 +97,11 @@ class PlainTree:
             file.write(data)
         old = thing.content.ljust(offset, b"\0")
         thing.states.append(old[:offset] + data + old[offset + len(data) :])
+
+    def overwrite(self, thing: Thing, letter: bytes) -> None:
+        """Fill a file with other bytes, if it still has a name."""
+        for path in [path for path, one in self.things.items() if one is thing][:1]:
+            self.write(path, 0, letter * len(thing.content))
 
     def truncate(self, path: bytes, size: int) -> None:
         thing = self.things[path]

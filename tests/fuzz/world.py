@@ -13,7 +13,9 @@ from pyfuse3 import EntryAttributes
 
 from revcrypt.format.names import DIR_IV_NAME, NAME_FILE_SUFFIX
 from revcrypt.format.volume import Volume
+from revcrypt.fuse import ahead, live
 from revcrypt.fuse.operations import Operations
+from revcrypt.view import files
 from revcrypt.view.nodes import join
 from revcrypt.view.reverse import ReverseView
 from revcrypt.view.source import Source
@@ -48,11 +50,12 @@ class World:
         self._patch = pytest.MonkeyPatch()
         self._before = open_descriptors()
         self._later = 0.0
-        monotonic, time_ns = time.monotonic, time.time_ns
-        self._patch.setattr(time, "monotonic", lambda: monotonic() + self._later)
-        self._patch.setattr(
-            time, "time_ns", lambda: time_ns() + int(self._later * 1_000_000_000)
-        )
+        self._waits: list[tuple[int, float]] = []
+        """When it was by the clock of the filesystem, and how long."""
+        # Time stands still, however slow this machine is, but for `wait`.
+        self._patch.setattr(time, "monotonic", lambda: 1000 + self._later)
+        for module in (files, live, ahead):
+            self._patch.setattr(module, "is_quiet", self._is_quiet)
         self.features = ALL_FEATURES[features]
         self.volume = Volume.open(KEY, self.features)
         self.tree = PlainTree(os.path.join(os.fsencode(self.directory.name), b"plain"))
@@ -71,11 +74,18 @@ class World:
 
     def wait(self, seconds: float) -> None:
         """Let time pass; what changes from now on has other times than before."""
-        before = os.stat(self.tree.root).st_ctime_ns
         probe = os.path.join(self.directory.name, "probe")
-        while touched(probe) <= before:
+        before = touched(probe)
+        while (now := touched(probe)) <= before:
             pass
         self._later += seconds
+        self._waits.append((now, seconds))
+
+    def _is_quiet(self, mtime_ns: int, ctime_ns: int) -> bool:
+        """Do what the function of that name does, in our time."""
+        latest = max(mtime_ns, ctime_ns)
+        since = sum(seconds for when, seconds in self._waits if when > latest)
+        return since > 2
 
     # Where things are
 
@@ -213,6 +223,7 @@ class World:
     def close(self) -> None:
         """Unmount, and remove everything."""
         self.view.close()
+        self.tree.close()
         self._patch.undo()
         self.directory.cleanup()
 
