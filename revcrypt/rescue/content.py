@@ -174,7 +174,8 @@ class Reader:
             self.is_in_place = stored in self._expected
             return stored
         # The nonces of a file with several names begin with its link id.
-        linked = derive.linked_iv(first[: derive.LINK_ID_SIZE], Purpose.FILE_ID)
+        link_id = first[: derive.LINK_ID_SIZE].ljust(derive.LINK_ID_SIZE, b"\0")
+        linked = derive.linked_iv(link_id, Purpose.FILE_ID)
         candidates = dict.fromkeys([stored, *self._expected, linked])
         actual = next((i for i in candidates if self._opens_any(i, first)), None)
         if actual is None:

@@ -117,6 +117,14 @@ def test_stubs(size: int) -> None:
     assert found.places == [("size", 0, size)]
 
 
+@pytest.mark.parametrize("size", range(19, 51))
+def test_stubs_without_a_header(size: int) -> None:
+    """A block that is too short for anything is lost, and so is its header."""
+    found = read(flip(SEALED[:size], 0), strict=False)
+    assert [piece.data for piece in found.pieces] == [None]
+    assert ("header", 0, 18) in found.places
+
+
 @kinds
 @pytest.mark.parametrize("size", range(1, 60))
 def test_stubs_of_others(kind: Kind, size: int) -> None:
