@@ -227,12 +227,12 @@ SECTIONS: dict[str, list[Fault]] = {
         fault(
             "signals that mean no harm; stopped and continued",
             "it goes on",
-            test_signals.test_harmless,
+            test_signals.test_harmless_and_stopping,
         ),
         fault(
             "`SIGTERM`, `SIGINT`, `SIGHUP`, at any time, also twice",
             "it unmounts, whoever reads",
-            test_signals.test_stopping,
+            test_signals.test_harmless_and_stopping,
             test_life.test_signal,
             test_life.test_stopped_before_it_listens,
             test_life.test_caller_that_gives_up,

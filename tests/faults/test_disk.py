@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from errno import EACCES, EIO, ENOMEM, ESTALE, ETIMEDOUT, errorcode
+from errno import EACCES, EIO, ESTALE, errorcode
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 XATTR = "user.n"
-ERRORS = (EIO, EACCES, ENOMEM, ESTALE, ETIMEDOUT)
+ERRORS = (EIO, EACCES, ESTALE)
 
 
 def get_attribute(path: Path) -> bytes:
@@ -101,7 +101,7 @@ def test_a_disk_that_does_not_know_its_size(place: DiskPlace) -> None:
     assert os.statvfs(place.view).f_blocks
 
 
-@pytest.mark.parametrize("operation", ["lookup", "open", "read on", "opendir", "readdir"])
+@pytest.mark.parametrize("operation", ["lookup", "read on", "readdir"])
 def test_a_pull_deletes_nothing(place: DiskPlace, operation: str) -> None:
     """rsync tells of what it could not get, gets the rest, and deletes nothing."""
     copy = place.mounts.directory / f"copy, {operation}"
