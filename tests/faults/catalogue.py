@@ -146,6 +146,18 @@ SECTIONS: dict[str, list[Fault]] = {
             test_hanging.test_many_wait,
         ),
         fault(
+            "a look hangs: at a name, attributes, a directory, or in opening",
+            "all wait, until it answers or the watchdog has the view replaced",
+            test_hanging.test_a_look_that_hangs,
+            test_supervisor.test_watchdog_of_a_mount_that_hangs,
+        ),
+        fault(
+            "a server for a mount below the source hangs",
+            "with `--one-file-system`, nobody waits",
+            test_hanging.test_a_mount_that_is_left_out,
+            test_exclude_mounts.test_what_need_not_answer_is_not_asked,
+        ),
+        fault(
             "a read hangs, and the reader is killed",
             "nobody waits for it, nothing stays open",
             test_hanging.test_a_reader_that_is_killed_while_it_waits,

@@ -29,5 +29,6 @@ def _place_is_tidy(request: pytest.FixtureRequest) -> Iterator[None]:
     place: Place = request.getfixturevalue("place")
     yield
     if is_mounted(place.view):
+        place.wait_until_closed()
         place.mounts.watched.check()
         assert place.told["mistakes"] == 0

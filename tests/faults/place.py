@@ -46,6 +46,14 @@ class Place:
         """Read a file, and return its plaintext."""
         return self.unseal((self.view / name).read_bytes())
 
+    def wait_until_closed(self) -> None:
+        """Wait until the view has closed what clients have closed.
+
+        The kernel tells of a few at a time.
+        """
+        while self.told["open_files"]:
+            pass
+
     def forget(self) -> None:
         """Let the kernel ask for everything anew."""
         forget_names(self.view)

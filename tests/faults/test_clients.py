@@ -96,9 +96,7 @@ def test_files_that_are_never_closed(place: Place) -> None:
     finally:
         for fd in fds:
             os.close(fd)
-    # The kernel tells of few at a time.
-    while place.told["open_files"]:
-        pass
+    place.wait_until_closed()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])

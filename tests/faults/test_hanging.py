@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.disk import Disk
 from tests.faults.place import DiskPlace, lines, plain_source
 from tests.mount.processes import end_of
-from tests.support import snapshot, wait_for_unmount
+from tests.support import Mounts, run, snapshot, wait_for_unmount
 
 pytestmark = [
     pytest.mark.fuse,
@@ -100,6 +101,47 @@ def test_a_reader_that_is_killed_while_it_waits(place: DiskPlace) -> None:
         place.disk.heal()
     assert process.returncode == -signal.SIGKILL
     assert place.read("file 3") == lines(3, 400)
+
+
+@pytest.mark.parametrize("operation", ["lookup", "getattr", "open", "opendir"])
+def test_a_look_that_hangs(place: DiskPlace, operation: str) -> None:
+    """All wait for it; when the disk answers, all get what they have asked for."""
+    name = "well" if operation == "opendir" else "file 4"
+    well = snapshot(place.view / "well")
+    place.forget()
+    with place.disk.hanging(operation, name), ThreadPoolExecutor() as pool:
+        first = pool.submit(
+            snapshot if name == "well" else Path.read_bytes, place.view / name
+        )
+        place.disk.wait_for(operation, name)
+        second = pool.submit(place.read, "file 5")
+        place.disk.heal()
+        assert second.result() == lines(5, 400)
+        found = first.result()
+    if isinstance(found, bytes):
+        assert place.unseal(found) == lines(4, 400)
+    else:
+        assert found == well
+
+
+def test_a_mount_that_is_left_out(mounts: Mounts) -> None:
+    """What hangs below the source is not touched with --one-file-system."""
+    source, backing = mounts.directory / "source", mounts.directory / "backing"
+    for path in (source, backing):
+        path.mkdir()
+    (source / "file").write_bytes(lines(1, 100))
+    mounts.init(source, "--plaintext-names")
+    disk = Disk(mounts, backing, "source/net")
+    with ExitStack() as faults:
+        for operation in ("lookup", "getattr", "opendir", "statfs"):
+            faults.enter_context(disk.hanging(operation, backing.name))
+        view = mounts.reverse(source, "view", "--one-file-system")
+        found = run("timeout", "20", "ls", "-lR", view).stdout
+        assert {line.split()[-1] for line in found.splitlines() if line} >= {
+            "file",
+            "net",
+        }
+        mounts.unmount(view)
 
 
 def test_the_view_can_be_stopped(tmp_path: Path) -> None:

@@ -65,8 +65,7 @@ def test_no_descriptors_left(place: Place) -> None:
                 assert listed == ["file"], "it must not look empty"
         for fd in opened.values():
             os.close(fd)
-        while place.told["open_files"]:
-            pass
+        place.wait_until_closed()
         for number in range(FILES):
             assert place.read(f"{number}/file") == lines(number, 500)
 
