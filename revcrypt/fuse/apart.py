@@ -52,15 +52,21 @@ def _are_two(view: View, known: Node, found: Node, attrs: Attrs) -> bool:
     """Tell whether both are there, and are not two names of one object."""
     try:
         other = view.attrs(known)
-        if attrs.nlink == 1:
-            return True
-        if _lasting(other) == _lasting(attrs):
-            return False
-        # What was written to between the two looks is one object nevertheless.
-        looks = (view.attrs(found), view.attrs(known))
+        if attrs.nlink > 1:
+            if _lasting(other) == _lasting(attrs):
+                return False
+            # What was written to between the two looks is one object nevertheless.
+            looks = [_lasting(view.attrs(node)) for node in (found, known)]
+            if looks != [_lasting(attrs), _lasting(other)]:
+                return False
+        # A directory above it that has moved, and is kept open, still leads to it.
+        above = known.parent
+        while above is not None:
+            view.attrs(above)
+            above = above.parent
     except (OSError, RevcryptError):
-        return False  # One of the two is a name that it has lost.
-    return [_lasting(look) for look in looks] == [_lasting(attrs), _lasting(other)]
+        return False  # What is known is a name that it has lost.
+    return True
 
 
 def _lasting(attrs: Attrs) -> Attrs:

@@ -152,7 +152,8 @@ class _Stress:
 
     def _run_fsstress(self, program: str) -> None:
         numbers = (f"-n{self._operations}", f"-p{self._processes}", f"-s{self._seed}")
-        run(program, "-d", self._source, *numbers)
+        # What it has made stays there.
+        run(program, "-c", "-d", self._source, *numbers)
 
     @contextmanager
     def _beside(self, program: str) -> Iterator[None]:

@@ -114,3 +114,20 @@ def test_colliding_kinds(mounts: Mounts, plain: Path, oddfs: Path) -> None:
     for path in plain.rglob("* *"):
         claim(path, ino=77)
     comes_back(mounts, mount_odd_filesystem(mounts, oddfs, plain), plain)
+
+
+def test_moved_objects_are_not_told_apart(mounts: Mounts, plain: Path) -> None:
+    """What a renamed directory takes along keeps its numbers, also while it is open."""
+    mounts.init(plain, "--plaintext-names")
+    (plain / "dir" / "sub").mkdir(parents=True)
+    (plain / "dir" / "sub" / "file").write_text("content")
+    (plain / "dir" / "sub" / "link").symlink_to("target")
+    view = mounts.reverse(plain)
+    names = ("file", "link")
+    before = [os.lstat(view / "dir" / "sub" / name).st_ino for name in names]
+    with open(view / "dir" / "sub" / "file", "rb"):
+        os.listdir(view / "dir" / "sub")
+        (plain / "dir").rename(plain / "moved")
+        sub = view / "moved" / "sub"
+        assert [os.lstat(sub / name).st_ino for name in names] == before
+        assert sorted(entry.inode() for entry in os.scandir(sub)) == sorted(before)
