@@ -242,6 +242,7 @@ def _serve(
                 ignore_modes=request.ignore_modes,
                 noexec=request.noexec,
             ),
+            distant=view.ask_first(),
             on_mounts_changed=view.mounts.refresh,
             before_mount=before_mount,
             on_mounted=on_mounted,

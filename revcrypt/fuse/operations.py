@@ -37,12 +37,14 @@ from revcrypt.fuse import status
 from revcrypt.fuse.access import EVERYBODY, Access
 from revcrypt.fuse.ahead import DOTS, Ahead, OpenDirectory
 from revcrypt.fuse.apart import tell_apart
+from revcrypt.fuse.disks import Disks
 from revcrypt.fuse.entries import TIMEOUT, entry_of
 from revcrypt.fuse.live import LiveFiles, Reader
 from revcrypt.fuse.mistakes import Mistakes
 from revcrypt.fuse.replies import replies
 from revcrypt.fuse.tally import Tally
 from revcrypt.fuse.walks import Walks
+from revcrypt.view.distant import NotReachedError
 from revcrypt.view.nodes import (
     ROOT_INODE,
     Attrs,
@@ -71,7 +73,7 @@ class Operations(pyfuse3.Operations):
     """Answers the kernel's requests from *view*.
 
     *waiting* is entered while a request waits, so that others can be answered. *access*
-    says who is answered at all.
+    says who is answered at all, *disks* which disks have to be waited for.
     """
 
     supports_dot_lookup = False
@@ -82,11 +84,13 @@ class Operations(pyfuse3.Operations):
         *,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
         access: Access = EVERYBODY,
+        disks: Disks | None = None,
     ) -> None:
         super().__init__()
         self.initialized = trio.Event()
         self._view = view
         self._waiting = waiting
+        self._disks = disks
         self.allowed = access
         self.tally = Tally()
         self.mistakes = Mistakes()
@@ -103,6 +107,11 @@ class Operations(pyfuse3.Operations):
     def init(self) -> None:
         """Note that the kernel has accepted the mount."""
         self.initialized.set()
+
+    async def reach(self, mountpoint: bytes) -> None:
+        """Wait for a distant disk; raises `TimeoutError`."""
+        assert self._disks is not None
+        await self._disks.reach(mountpoint)
 
     def _timeout(self, directory: Node | None) -> float:
         """Return how long the kernel may answer for us what it knows of an entry.
@@ -279,6 +288,10 @@ class Operations(pyfuse3.Operations):
                     found = None if ready is None else self._reported(*ready)
                 else:
                     found = self._child(directory, child)
+            except NotReachedError as error:
+                if counted:
+                    return  # What was counted must not wait.
+                found = await self._distant_child(directory, child, error)
             except Exception:
                 if counted:
                     # What was counted must be answered; the error comes next time.
@@ -322,23 +335,41 @@ class Operations(pyfuse3.Operations):
         except StaleNodeError:
             raise
         except (OSError, DataError) as error:
-            # Left out, it would look deleted. It gets a number that leads to no object
-            # of the source, so whoever uses it makes the kernel look it up anew.
-            number = virtual_inode_number(join(node.shown_path(), child.shown_name))
-            names = child.backing_name, child.shown_name
-            unusable = Node(node, *names, node.device, 0, number)
-            path = os.fsdecode(self._view.cipher_path(unusable))
-            directory.unusable.append(child.shown_name)
-            # An OSError's own text has the plain name in it.
-            what = error.strerror if isinstance(error, OSError) else error
-            log.warning("%s: %s", path, what)
-            entry = EntryAttributes()
-            # Were this remembered, the next question would be answered with a regular
-            # file, and a client would delete the directory that it has a copy of.
-            entry.entry_timeout = entry.attr_timeout = 0
-            entry.st_ino = number
-            return unusable, entry
+            return self._unusable(directory, child, error)
         return self._reported(found, attrs, None)
+
+    async def _distant_child(
+        self, directory: OpenDirectory, child: Child, error: NotReachedError
+    ) -> tuple[Node, EntryAttributes] | None:
+        try:
+            await self.reach(error.mountpoint)
+        except TimeoutError as timeout:
+            return self._unusable(directory, child, timeout)
+        return self._child(directory, child)
+
+    def _unusable(
+        self, directory: OpenDirectory, child: Child, error: OSError | DataError
+    ) -> tuple[Node, EntryAttributes]:
+        """Return what stands for an entry about which nothing can be found out.
+
+        Left out, it would look deleted. It gets a number that leads to no object of the
+        source, so whoever uses it makes the kernel look it up anew.
+        """
+        node = directory.node
+        number = virtual_inode_number(join(node.shown_path(), child.shown_name))
+        names = child.backing_name, child.shown_name
+        unusable = Node(node, *names, node.device, 0, number)
+        path = os.fsdecode(self._view.cipher_path(unusable))
+        directory.unusable.append(child.shown_name)
+        # An OSError's own text has the plain name in it.
+        what = error.strerror if isinstance(error, OSError) else error
+        log.warning("%s: %s", path, what)
+        entry = EntryAttributes()
+        # Were this remembered, the next question would be answered with a regular
+        # file, and a client would delete the directory that it has a copy of.
+        entry.entry_timeout = entry.attr_timeout = 0
+        entry.st_ino = number
+        return unusable, entry
 
     async def releasedir(self, fh: FileHandleT) -> None:
         """Drop the snapshot."""

@@ -13,6 +13,7 @@ from revcrypt.fuse.access import Access
 from revcrypt.fuse.errnos import errno_of, is_damage, is_expected
 from revcrypt.fuse.mistakes import Mistakes
 from revcrypt.fuse.tally import Tally
+from revcrypt.view.distant import NotReachedError
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,9 @@ class Guarded(Protocol):
     allowed: Access
     tally: Tally
     mistakes: Mistakes
+
+    async def reach(self, mountpoint: bytes) -> None:
+        """Wait for a distant disk; raises `TimeoutError`."""
 
 
 S = TypeVar("S", bound=Guarded)
@@ -61,7 +65,11 @@ def replies(
                 if self.allowed.is_limited and not _is_permitted(self.allowed, *args):
                     self.tally.refused += 1
                     raise FUSEError(EACCES)
-                return await handler(self, key, *args, **kwargs)
+                while True:
+                    try:
+                        return await handler(self, key, *args, **kwargs)
+                    except NotReachedError as error:
+                        await self.reach(error.mountpoint)
             except FUSEError as error:
                 self.tally.errors[error.errno] += 1
                 raise

@@ -22,7 +22,9 @@ import trio
 from revcrypt.errors import ExitCode, MountFailedError
 from revcrypt.fuse import loop
 from revcrypt.fuse.access import EVERYBODY, Access
+from revcrypt.fuse.disks import Disks
 from revcrypt.fuse.operations import THREADS, Operations
+from revcrypt.view.distant import Distant
 from revcrypt.view.mounts import MOUNTINFO, source_name
 from revcrypt.view.nodes import View
 
@@ -87,6 +89,7 @@ def serve(
     mountpoint: bytes,
     options: MountOptions,
     *,
+    distant: Distant,
     on_mounts_changed: Callable[[], None],
     before_mount: Callable[[], None],
     on_mounted: Callable[[], None],
@@ -95,6 +98,7 @@ def serve(
 ) -> ExitCode:
     """Mount *view* on *mountpoint*, a real path, and serve it until it is unmounted.
 
+    Its *distant* disks are asked whether they answer before it touches them.
     *before_mount* is called at the last moment, *on_mounted* when the mount exists, which
     it may veto by a `MountFailedError`, *on_ready* when the kernel has accepted it, and
     *on_mounts_changed* whenever anything was mounted anywhere. Raises `MountFailedError`.
@@ -105,7 +109,12 @@ def serve(
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     mountinfo_fd = os.open(MOUNTINFO.format("self"), os.O_RDONLY | os.O_CLOEXEC)
     eager = loop.install(mountinfo_fd, on_mounts_changed)
-    operations = Operations(view, waiting=eager.waiting, access=options.access)
+    operations = Operations(
+        view,
+        waiting=eager.waiting,
+        access=options.access,
+        disks=Disks(distant, eager.waiting),
+    )
     eager.idle, eager.mistakes = operations.ahead.step, operations.mistakes
     before_mount()
     try:

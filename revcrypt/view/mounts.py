@@ -98,6 +98,8 @@ class MountsBelow:
     """The mounts below a source directory, by path relative to it."""
 
     root_fd: int
+    distant: tuple[bytes, ...] = ()
+    """Where something is mounted that may hang, but for what asking would mount first."""
     _names: set[bytes] = field(default_factory=set)
     _mounts: dict[bytes, Mount] = field(default_factory=dict)
 
@@ -109,6 +111,11 @@ class MountsBelow:
             for mount in read_mounts()
             if mount.mountpoint.startswith(root) and mount.mountpoint != root
         }
+        self.distant = tuple(
+            path
+            for path, mount in self._mounts.items()
+            if mount.may_hang and not mount.is_encrypted and mount.fstype != b"autofs"
+        )
         self._names = {os.path.basename(path) for path in self._mounts}
 
     def may_be_mount(self, name: bytes) -> bool:

@@ -24,6 +24,7 @@ from stat import S_ISREG
 from typing import TypeVar
 
 from revcrypt.errors import NoAttributeError, SourceError, StaleNodeError
+from revcrypt.view.distant import Distant
 from revcrypt.view.nodes import Node
 
 MAX_DIR_FDS = 128
@@ -51,6 +52,8 @@ class Source:
                 hint="give the directory to show first, the mountpoint second",
             ) from None
         self.root_stat = os.fstat(self.root_fd)
+        self.distant: Distant | None = None
+        """Disks to be touched only after they have answered."""
         self._dir_fds: OrderedDict[Node, int] = OrderedDict()
 
     def close(self) -> None:
@@ -73,6 +76,8 @@ class Source:
 
         Raises `StaleNodeError` if another object is at its path now.
         """
+        if self.distant is not None:
+            self.distant.check(node)
         known = self._dir_fds.get(node)
         if known is None:
             return self._with_room(self._dir_fd, node)
@@ -128,6 +133,8 @@ class Source:
 
     def stat_entry(self, parent: Node, name: bytes) -> os.stat_result:
         """Return the status of the entry *name* of a directory."""
+        if self.distant is not None:
+            self.distant.check(parent, name)
         return os.stat(name, dir_fd=self.dir_fd(parent), follow_symlinks=False)
 
     def names(self, node: Node) -> list[bytes]:

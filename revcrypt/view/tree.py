@@ -4,6 +4,7 @@ import os
 from stat import S_ISDIR
 from typing import NamedTuple
 
+from revcrypt.view.distant import Distant
 from revcrypt.view.mounts import MountsBelow
 from revcrypt.view.nodes import (
     Attrs,
@@ -54,6 +55,11 @@ class TreeView:
     def close(self) -> None:
         """Release everything."""
         self.source.close()
+
+    def ask_first(self) -> Distant:
+        """Touch distant disks from now on only if they have answered lately."""
+        self.source.distant = Distant(self.mounts)
+        return self.source.distant
 
     def statvfs(self) -> os.statvfs_result:
         """Return size and usage of the source's filesystem."""

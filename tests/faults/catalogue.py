@@ -34,7 +34,7 @@ from tests.mount import (
     test_status,
 )
 from tests.systemd import test_recovery
-from tests.view import test_exclude_mounts
+from tests.view import test_distant, test_exclude_mounts
 
 
 class Fault(NamedTuple):
@@ -147,13 +147,20 @@ SECTIONS: dict[str, list[Fault]] = {
         ),
         fault(
             "a look hangs: at a name, attributes, a directory, or in opening",
-            "all wait, until it answers or the watchdog has the view replaced",
+            "all wait until it answers; the watchdog has the view replaced",
             test_hanging.test_a_look_that_hangs,
             test_supervisor.test_watchdog_of_a_mount_that_hangs,
         ),
         fault(
             "a server for a mount below the source hangs",
-            "with `--one-file-system`, nobody waits",
+            "who needs it waits, then `ETIMEDOUT`; nothing is deleted",
+            test_hanging.test_a_server_that_does_not_answer,
+            test_hanging.test_a_server_that_never_answers,
+            test_distant.test_only_what_is_there_is_not_touched,
+        ),
+        fault(
+            "the same, with `--one-file-system`",
+            "it is not asked, nobody waits",
             test_hanging.test_a_mount_that_is_left_out,
             test_exclude_mounts.test_what_need_not_answer_is_not_asked,
         ),

@@ -12,8 +12,8 @@ import pytest
 
 from tests.faults.disk import Disk
 from tests.faults.place import DiskPlace, lines, plain_source
-from tests.mount.processes import end_of
-from tests.support import Mounts, run, snapshot, wait_for_unmount
+from tests.mount.processes import arguments, end_of, patched
+from tests.support import Mounts, revcrypt, run, snapshot, wait_for_unmount
 
 pytestmark = [
     pytest.mark.fuse,
@@ -124,18 +124,96 @@ def test_a_look_that_hangs(place: DiskPlace, operation: str) -> None:
         assert found == well
 
 
-def test_a_mount_that_is_left_out(mounts: Mounts) -> None:
+class Distant:
+    """A source with a file, and a disk below it on which there is another one."""
+
+    def __init__(self, mounts: Mounts) -> None:
+        self.source, backing = mounts.directory / "source", mounts.directory / "backing"
+        for path in (self.source, backing):
+            path.mkdir()
+        (self.source / "file").write_bytes(lines(1, 100))
+        (backing / "far").write_bytes(lines(2, 100))
+        mounts.init(self.source, "--plaintext-names")
+        self._root = backing.name
+        self.disk = Disk(mounts, backing, "source/net")
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Let the disk answer nothing meanwhile."""
+        with ExitStack() as faults:
+            for operation in ("lookup", "getattr", "opendir", "statfs"):
+                faults.enter_context(self.disk.hanging(operation, self._root))
+            yield
+
+    def wait(self) -> None:
+        """Wait until somebody asks whether it answers."""
+        self.disk.wait_for("statfs", self._root)
+
+
+@pytest.fixture
+def distant(mounts: Mounts) -> Distant:
+    return Distant(mounts)
+
+
+def test_a_server_that_does_not_answer(mounts: Mounts, distant: Distant) -> None:
+    """Who needs it waits, and gets what is there when it answers; nobody else waits."""
+    view = mounts.reverse(distant.source)
+    # The kernel lets nobody look up another name in a directory where one waits.
+    (view / "file").stat()
+    with distant.hanging(), ThreadPoolExecutor() as pool:
+        waiting = [
+            pool.submit(os.listdir, view / "net"),
+            pool.submit(os.listdir, view / "net"),
+            pool.submit(Path.read_bytes, view / "net" / "far"),
+            pool.submit(os.scandir, view),
+        ]
+        distant.wait()
+        for _ in range(3):
+            assert len((view / "file").read_bytes()) > 100 * 256
+            revcrypt("status", view)
+        assert not any(answer.done() for answer in waiting[:3])
+        distant.disk.heal()
+        assert [waiting[0].result(), waiting[1].result()] == [["far"], ["far"]]
+        assert len(waiting[2].result()) > 100 * 256
+        with waiting[3].result() as entries:
+            assert {entry.name for entry in entries} >= {"file", "net"}
+
+
+def test_a_server_that_never_answers(mounts: Mounts, distant: Distant) -> None:
+    """After a while, it is an error; rsync gets all else, and deletes nothing."""
+    copy = mounts.directory / "copy"
+    pull = ("rsync", "-a", "--delete")
+    view = mounts.reverse(distant.source)
+    run(*pull, f"{view}/", copy)
+    mounts.unmount(view)
+    complete = snapshot(copy)
+    (copy / "file").unlink()
+    patch = "from revcrypt.fuse import disks\ndisks.PATIENCE = 0.3"
+    again = mounts.mountpoint("again")
+    words = arguments(mounts, "--foreground", "-q")
+    with distant.hanging():
+        mounts.start(*patched(patch, *words, distant.source, again))
+        assert not list_distant(again)
+        assert "timed out" in run(*pull, f"{again}/", copy, status=23).stderr
+        assert snapshot(copy) == complete
+    while not list_distant(again):
+        pass
+    run(*pull, f"{again}/", copy)
+    assert snapshot(copy) == complete
+
+
+def list_distant(view: Path) -> list[str]:
+    """List what is on the disk, or nothing while it does not answer."""
+    try:
+        return os.listdir(view / "net")
+    except TimeoutError:
+        return []
+
+
+def test_a_mount_that_is_left_out(mounts: Mounts, distant: Distant) -> None:
     """What hangs below the source is not touched with --one-file-system."""
-    source, backing = mounts.directory / "source", mounts.directory / "backing"
-    for path in (source, backing):
-        path.mkdir()
-    (source / "file").write_bytes(lines(1, 100))
-    mounts.init(source, "--plaintext-names")
-    disk = Disk(mounts, backing, "source/net")
-    with ExitStack() as faults:
-        for operation in ("lookup", "getattr", "opendir", "statfs"):
-            faults.enter_context(disk.hanging(operation, backing.name))
-        view = mounts.reverse(source, "view", "--one-file-system")
+    with distant.hanging():
+        view = mounts.reverse(distant.source, "view", "--one-file-system")
         found = run("timeout", "20", "ls", "-lR", view).stdout
         assert {line.split()[-1] for line in found.splitlines() if line} >= {
             "file",
