@@ -39,10 +39,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DiskPlace]:
 
 
 @contextmanager
-def reader(path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Let another process read a file."""
-    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as process:
-        yield process
+def reader(place: DiskPlace, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Let another process read a file; the disk is well when that ends."""
+    words = ["cat", place.view / name]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            place.disk.heal()
 
 
 @pytest.mark.parametrize("name", ["small", "file 1"])
@@ -51,7 +55,7 @@ def test_others_go_on(place: DiskPlace, name: str) -> None:
     content = (place.view / name).read_bytes()
     well = snapshot(place.view / "well")
     place.forget()
-    with place.disk.hanging("read", name), ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, place.disk.hanging("read", name):
         waiting = pool.submit(Path.read_bytes, place.view / name)
         place.disk.wait_for("read", name)
         assert snapshot(place.view / "well") == well
@@ -71,8 +75,8 @@ def test_many_wait(place: DiskPlace) -> None:
     contents = {name: (place.view / name).read_bytes() for name in names}
     place.forget()
     with (
-        ExitStack() as faults,
         ThreadPoolExecutor(MANY) as pool,
+        ExitStack() as faults,
         place.disk.hanging("read", names[0]),
     ):
         for name in names[1:]:
@@ -93,7 +97,7 @@ def test_a_reader_that_is_killed_while_it_waits(place: DiskPlace) -> None:
     well = snapshot(place.view / "well")
     place.forget()
     path = place.view / "file 3"
-    with place.disk.hanging("read", path.name), reader(path) as process:
+    with place.disk.hanging("read", path.name), reader(place, path.name) as process:
         place.disk.wait_for("read", path.name)
         process.kill()
         assert snapshot(place.view / "well") == well
@@ -109,7 +113,7 @@ def test_a_look_that_hangs(place: DiskPlace, operation: str) -> None:
     name = "well" if operation == "opendir" else "file 4"
     well = snapshot(place.view / "well")
     place.forget()
-    with place.disk.hanging(operation, name), ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, place.disk.hanging(operation, name):
         first = pool.submit(
             snapshot if name == "well" else Path.read_bytes, place.view / name
         )
@@ -160,7 +164,7 @@ def test_a_server_that_does_not_answer(mounts: Mounts, distant: Distant) -> None
     view = mounts.reverse(distant.source)
     # The kernel lets nobody look up another name in a directory where one waits.
     (view / "file").stat()
-    with distant.hanging(), ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, distant.hanging():
         waiting = [
             pool.submit(os.listdir, view / "net"),
             pool.submit(os.listdir, view / "net"),
@@ -228,7 +232,7 @@ def test_the_view_can_be_stopped(tmp_path: Path) -> None:
         (backing / "file").write_bytes(lines(1, 400))
         place = DiskPlace(mounts, backing)
         pid = place.pid
-        with place.disk.hanging("read", "file"), reader(place.view / "file") as process:
+        with place.disk.hanging("read", "file"), reader(place, "file") as process:
             place.disk.wait_for("read", "file")
             with end_of(pid):
                 os.kill(pid, signal.SIGTERM)
