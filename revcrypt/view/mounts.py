@@ -98,7 +98,7 @@ class MountsBelow:
     """The mounts below a source directory, by path relative to it."""
 
     root_fd: int
-    distant: tuple[bytes, ...] = ()
+    distant: tuple[bytes, ...] = field(default=(), init=False)
     """Where something is mounted that may hang, but for what asking would mount first."""
     _names: set[bytes] = field(default_factory=set)
     _mounts: dict[bytes, Mount] = field(default_factory=dict)

@@ -220,7 +220,7 @@ SECTIONS: dict[str, list[Fault]] = {
         ),
         fault(
             "no memory left (`ENOMEM`)",
-            "`ENOMEM` for who needs some; or broken, not empty",
+            "an error for who needs some; or broken, not empty",
             test_limits.test_no_memory_left,
             test_errors.test_failures_become_errnos,
         ),
