@@ -34,7 +34,10 @@ class _Journal(logging.Formatter):
 
 
 class _Room:
-    """Lets messages be lost for which whoever takes them has no room."""
+    """Lets messages be lost for which whoever takes them has no room.
+
+    A pipe has room if it takes 4 KiB (pipe(7), PIPE_BUF); only a traceback may be longer.
+    """
 
     def __init__(self, handler: logging.Handler) -> None:
         attribute = "socket" if isinstance(handler, SysLogHandler) else "stream"
