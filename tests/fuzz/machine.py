@@ -183,14 +183,17 @@ class AdapterMachine(SourceMachine):
         for _ in range(3):
             self.world.operations.ahead.step()
 
-    @rule(index=indexes, process=processes)
-    def open(self, index: int, process: int) -> None:
+    @rule(index=indexes, process=processes, letter=st.none() | letters)
+    def open(self, index: int, process: int, letter: bytes | None) -> None:
+        """Open a file, which maybe grows just before."""
         world = self.world
         inode = self.find(S_IFREG, index, process)
         if inode is None:
             return
         thing = world.known[inode].thing
         assert thing is not None
+        if letter is not None:
+            world.tree.overwrite(thing, letter, more=100)
         promised = world.promised(inode, process)
         try:
             handle = world.kernel.open(inode, process, thing)
@@ -230,11 +233,12 @@ class AdapterMachine(SourceMachine):
         assert len(got) == wanted
 
     @precondition(lambda self: self.world.handles)
-    @rule(index=indexes)
-    def release(self, index: int) -> None:
+    @rule(index=indexes, size=st.sampled_from([4096, EVERYTHING]), letter=letters)
+    def release(self, index: int, size: int, letter: bytes) -> None:
+        """Read the rest of a file, which is overwritten meanwhile, and close it."""
         handle = self.world.handles[index % len(self.world.handles)]
         while not handle.is_broken and len(handle.data) < handle.size:
-            self.read(index, EVERYTHING)
+            self.read(index, size, letter)
         if not handle.is_broken:
             check_content(unseal(handle.data), handle.thing, handle.states)
         self.world.handles.remove(handle)
@@ -252,7 +256,7 @@ class AdapterMachine(SourceMachine):
             return
         try:
             while self.world.handles:
-                self.release(0)
+                self.release(0, EVERYTHING, b"x")
             while self.world.listings:
                 self.releasedir(0)
             self.world.leave()

@@ -98,10 +98,10 @@ class PlainTree:
         old = thing.content.ljust(offset, b"\0")
         thing.states.append(old[:offset] + data + old[offset + len(data) :])
 
-    def overwrite(self, thing: Thing, letter: bytes) -> None:
-        """Fill a file with other bytes, if it still has a name."""
+    def overwrite(self, thing: Thing, letter: bytes, *, more: int = 0) -> None:
+        """Fill a file with other bytes, and some more, if it still has a name."""
         for path in [path for path, one in self.things.items() if one is thing][:1]:
-            self.write(path, 0, letter * len(thing.content))
+            self.write(path, 0, letter * (len(thing.content) + more))
 
     def truncate(self, path: bytes, size: int) -> None:
         thing = self.things[path]
