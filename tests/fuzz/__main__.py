@@ -18,33 +18,55 @@ from tests.fuzz.catalogue import ADAPTER, EXECUTIONS, TARGETS
 
 EXECUTED = re.compile(r"^stat::number_of_executed_units: (\d+)$", re.MULTILINE)
 ADAPTER_WEIGHT = 1
+LEAST = 10_000
+"""Executions of any target."""
 LIMITS = ("-max_len=4096", "-timeout=20", "-rss_limit_mb=1024", "-print_final_stats=1")
 
 
 def main() -> int:
     """Run the targets, print a table, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="make fuzz")
-    parser.add_argument("--executions", type=int, default=1_000_000, metavar="N")
-    parser.add_argument("--least", type=int, default=10_000, metavar="N")
-    parser.add_argument("--only", choices=[*TARGETS, ADAPTER], action="append")
-    arguments = parser.parse_args()
+    arguments = make_parser().parse_args()
     weights = {name: target.weight for name, target in TARGETS.items()}
     weights[ADAPTER] = ADAPTER_WEIGHT
     names = arguments.only or list(weights)
     total = sum(weights[name] for name in names)
-    known = json.loads(EXECUTIONS.read_text()) if EXECUTIONS.exists() else {}
     print("| target | executions | findings |\n|---|---|---|")
     found = 0
     for name in names:
-        count = max(arguments.executions * weights[name] // total, arguments.least)
-        executed, findings = (fuzz_adapter if name == ADAPTER else fuzz)(name, count)
-        print(f"| {name} | {executed:,} | {findings or 0} |", flush=True)
-        known[name] = executed
+        count = max(arguments.executions * weights[name] // total, LEAST)
+        executed, findings = fuzz_adapter(count) if name == ADAPTER else fuzz(name, count)
+        print(f"| {name} | {executed:,} | {findings} |", flush=True)
+        note(name, executed)
         found += findings
-    EXECUTIONS.write_text(json.dumps(known, indent=1))
     if found:
         print(f"\nWhat was found, and the tracebacks, are in {EXECUTIONS.parent}.")
     return 1 if found else 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return what understands ARGS."""
+    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
+    parser.add_argument(
+        "--executions",
+        type=int,
+        default=1_000_000,
+        metavar="N",
+        help="of all targets together (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--only",
+        choices=[*TARGETS, ADAPTER],
+        action="append",
+        metavar="TARGET",
+        help="only this one; may be given several times: %(choices)s",
+    )
+    return parser
+
+
+def note(name: str, executed: int) -> None:
+    """Take note of how often a target was run, for the table in the document."""
+    known = json.loads(EXECUTIONS.read_text()) if EXECUTIONS.exists() else {}
+    EXECUTIONS.write_text(json.dumps(known | {name: executed}, indent=1))
 
 
 def place(name: str) -> Path:
@@ -59,6 +81,8 @@ def fuzz(name: str, count: int) -> tuple[int, int]:
     directory = place(name)
     corpus = directory / "corpus"
     corpus.mkdir(exist_ok=True)
+    for finding in directory.glob("*-*"):
+        finding.rename(corpus / finding.name)  # To be tried before anything else.
     for seed in TARGETS[name].seeds():
         (corpus / sha256(seed).hexdigest()).write_bytes(seed)
     log = directory / "log"
@@ -78,15 +102,12 @@ def fuzz(name: str, count: int) -> tuple[int, int]:
     return int(executed[1]) if executed else 0, int(status != 0)
 
 
-def fuzz_adapter(name: str, count: int) -> tuple[int, int]:
-    """Make *count* requests to the adapter, or a few more."""
-    log = place(name) / "log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "tests.fuzz.adapter", str(count)]
-        status = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=output, check=False
-        )
-    return int(status.stdout or b"0"), int(status.returncode != 0)
+def fuzz_adapter(count: int) -> tuple[int, int]:
+    """Make *count* requests to the adapter, or a few more; return as `fuzz` does."""
+    command = [sys.executable, "-m", "tests.fuzz.adapter", str(count)]
+    with (place(ADAPTER) / "log").open("wb") as output:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=output, check=False)
+    return int(done.stdout or b"0"), int(done.returncode != 0)
 
 
 if __name__ == "__main__":

@@ -81,15 +81,14 @@ def configs(data: bytes) -> None:
 
 def known_keys() -> set[str]:
     """Return what a file in /etc/revcrypt may say."""
-    own = {"source", "mountpoint", "forward"}
-    parsed = [
-        make_parser([command]).parse_args([command, "/source", "/mountpoint"])
-        for command in ("reverse", "forward")
-    ]
-    return own | {name.replace("_", "-") for one in parsed for name in vars(one)}
+    keys = {"source", "mountpoint", "forward", "no-show-config"}
+    for command in ("reverse", "forward"):
+        parsed = make_parser([command]).parse_args([command, "/source", "/mountpoint"])
+        keys |= {name.replace("_", "-") for name in vars(parsed)}
+    return keys - {"plaindir", "cipherdir", "run", "create", "show-config"}
 
 
-KNOWN_KEYS = known_keys() | {"no-show-config"}
+KNOWN_KEYS = known_keys()
 
 
 def sites(data: bytes) -> None:
@@ -242,6 +241,7 @@ TARGETS = [
         configs,
         lambda: CONFIGS,
         10,
+        fixed=2,
     ),
     Target(
         "view files",
@@ -249,14 +249,16 @@ TARGETS = [
         sites,
         site_seeds,
         1,
+        fixed=4,
     ),
     Target(
-        "-o options",
+        "mount options",
         "a list is split as it was joined; what it asks for is about the paths given, "
         "and its filters come back as options",
         mount_options,
         lambda: OPTIONS,
         1,
+        fixed=3,
     ),
     Target(
         "mount table",
