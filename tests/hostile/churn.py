@@ -235,4 +235,5 @@ class Churn:
         os.removexattr(self._any(), self._attribute(), follow_symlinks=False)
 
     def _set_acl(self) -> None:
-        os.setxattr(self._any(), "system.posix_acl_access", ACL, follow_symlinks=False)
+        # Of a sticky directory, rsync loses what the group may, also without a view.
+        os.setxattr(self._file(), "system.posix_acl_access", ACL, follow_symlinks=False)

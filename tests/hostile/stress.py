@@ -59,13 +59,12 @@ class Figures:
     def lines(self) -> Iterator[str]:
         """Yield them for people."""
         yield f"{self.seeds} seeds, {self.operations} operations, {self.seconds:.0f} s"
-        for name, what in (("operations done", self.done), *self.seen.items()):
+        for name, what in (("succeeded", self.done), *self.seen.items()):
             yield f"{name}: " + ", ".join(f"{key} {n}" for key, n in what.items())
         compared = ", ".join(f"{n} {key}" for key, n in self.compared.items())
         yield f"entries compared with the source: {compared}"
         yield f"symlinks with a target that is too long: {self.too_long}"
         yield f"differences: {len(self.differences)}"
-        yield from self.differences[:20]
 
 
 def stress(
@@ -191,7 +190,10 @@ class _Stress:
             found = tree_at(root)
             self._figures.compared[f"by {name}"] += len(found.entries)
             where = f"seed {self._seed}, {name}"
-            self._figures.differences += [f"{where}: {d}" for d in _differ(found, wanted)]
+            different = [f"{where}: {text}" for text in _differ(found, wanted)]
+            for text in different:
+                print(text)
+            self._figures.differences += different
 
     def _restored(self, status: int) -> Path:
         to = self._mounts.directory / "restored"
@@ -231,6 +233,6 @@ def _differ(found: Tree, wanted: Tree) -> Iterator[str]:
         elif one != other:
             pairs = zip(one._fields, one, other, strict=True)
             what = [(name, a, b) for name, a, b in pairs if a != b]
-            yield f"{path!r}: {repr(what)[:300]}"
+            yield f"{path!r}: {what}"
     for group in found.links ^ wanted.links:
         yield f"one file, or not: {sorted(group)}"

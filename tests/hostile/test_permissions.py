@@ -57,7 +57,7 @@ def powerless_view(mounts: Mounts, plain: Path) -> Path:
     mounts.init(plain, "--plaintext-names")
     view = mounts.mountpoint("view")
     words = [*arguments(mounts, "--foreground", "-q"), plain, view]
-    mounts.start(*POWERLESS, *REVCRYPT, *words)
+    mounts.start(*POWERLESS, *REVCRYPT, *words, log=mounts.directory / "log")
     return view
 
 

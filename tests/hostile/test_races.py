@@ -81,6 +81,6 @@ def test_a_view_that_follows_links_is_caught(mounts: Mounts, swaps: Path) -> Non
     source = make_source(mounts.directory, features)
     view = mounts.mountpoint("view")
     words = [*arguments(mounts, "--foreground"), source, view]
-    mounts.start(*patched(FOLLOWING, *words))
+    mounts.start(*patched(FOLLOWING, *words), log=mounts.directory / "log")
     reader = make_reader(view, source, features)
     assert race(swaps, reader, view, source, LOOKS).foreign
