@@ -154,11 +154,13 @@ class LiveFiles:
                 if repeated != attrs and cached.changed_at is None:
                     cached.changed_at = time.monotonic()
                 if cached.holds_back():
+                    self._quiet.add(inode, _Told.of(repeated))
                     return repeated, TIMEOUT
                 cached.believed_size = attrs.size
-            held = self._held(readers, tid)
-            if held is not None:
-                return held.repeated(attrs), 0
+            if tid is not None and (held := self._held(readers, tid)) is not None:
+                repeated = held.repeated(attrs)
+                self._changing.add((inode, process_of(tid)), _Told.of(repeated))
+                return repeated, 0
         if is_quiet(attrs.mtime_ns, attrs.ctime_ns):
             self._quiet.add(inode, _Told.of(attrs))
             return attrs, TIMEOUT
@@ -166,11 +168,11 @@ class LiveFiles:
             self._changing.add((inode, process_of(tid)), _Told.of(attrs))
         return attrs, 0
 
-    def _held(self, readers: list[Reader], tid: int | None) -> _Told | None:
+    def _held(self, readers: list[Reader], tid: int) -> _Told | None:
         """Return what a process must be told, because it has just opened the file."""
         recently = time.monotonic() - _PROCESS_RELIES
         recent = [r for r in readers if r.direct and r.told.at > recently]
-        if not recent or tid is None:
+        if not recent:
             return None
         process = process_of(tid)
         mine = [reader.told for reader in recent if reader.process == process]

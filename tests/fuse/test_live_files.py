@@ -117,6 +117,28 @@ def test_the_answer_holds_while_the_file_is_open(live: LiveFiles, node: Node) ->
     assert live.tell(changing(120), OTHER)[0].size == 120
 
 
+@pytest.mark.parametrize("seconds", [0, 9])
+def test_what_was_told_again_counts(
+    live: LiveFiles, node: Node, clock: Clock, seconds: float
+) -> None:
+    """Who asks about a file that he has open, and opens it anew, gets that size."""
+    live.open(node, file(changing(50)), US)
+    clock.advance(9)
+    told, _ = live.tell(changing(90), US)
+    clock.advance(seconds)
+    assert live.open(node, file(changing(120)), US).file.size == told.size == 50
+
+
+def test_what_all_were_told_counts_when_its_reader_has_gone(
+    live: LiveFiles, node: Node
+) -> None:
+    """A size that was held back for one is what another one relies on."""
+    reader = live.open(node, file(quiet(50)), OTHER)
+    told, _ = live.tell(changing(90), US)
+    live.close(reader)
+    assert live.open(node, file(changing(120)), US).file.size == told.size == 50
+
+
 @pytest.mark.parametrize(("seconds", "size"), [(9, 50), (11, 90)])
 def test_what_was_told_long_ago_is_forgotten(
     live: LiveFiles, node: Node, clock: Clock, seconds: float, size: int
