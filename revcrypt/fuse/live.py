@@ -84,6 +84,10 @@ class _Recent(Generic[K]):
         is_recent = told is not None and time.monotonic() - told.at <= self._seconds
         return told if is_recent else None
 
+    def __bool__(self) -> bool:
+        self.drop_old()
+        return bool(self._new or self._old)
+
     def drop_old(self) -> None:
         now = time.monotonic()
         if now >= self._turn_at:
@@ -181,7 +185,7 @@ class LiveFiles:
     def open(self, node: Node, file: OpenFile, tid: int) -> Reader:
         """Return the reader of *file*, which the thread *tid* has just opened."""
         inode, now = node.inode, time.monotonic()
-        told = self._last_told(inode, file, tid)
+        told = self._last_told(inode, tid)
         stale_size = told is not None and told.size > file.size
         if told is None or stale_size:
             told = _Told.of(file.attrs())._replace(size=file.size)
@@ -208,15 +212,19 @@ class LiveFiles:
         self._open.setdefault(inode, []).append(reader)
         return reader
 
-    def _last_told(self, inode: int, file: OpenFile, tid: int) -> _Told | None:
+    def _last_told(self, inode: int, tid: int) -> _Told | None:
         """Return what the process of *tid* believes about a file."""
         cached = self._cached.get(inode)
         if cached is not None and cached.holds_back():
             return cached.told
         told = self._quiet.get(inode)
-        if file.quiet:
-            return told
-        return self._changing.get((inode, process_of(tid))) or told
+        # Most of the time there is none, and asking for the process costs something.
+        mine = None
+        if self._changing:
+            mine = self._changing.get((inode, process_of(tid)))
+        if told is None or mine is None:
+            return told or mine
+        return told if told.at > mine.at else mine
 
     def forget_old(self) -> None:
         """Release what was told so long ago that nobody relies on it."""

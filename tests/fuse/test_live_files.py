@@ -129,6 +129,31 @@ def test_what_was_told_again_counts(
     assert live.open(node, file(changing(120)), US).file.size == told.size == 50
 
 
+@pytest.mark.parametrize("opens", [True, False])
+def test_what_a_process_was_told_counts_when_all_is_quiet(
+    live: LiveFiles, node: Node, clock: Clock, opens: bool
+) -> None:
+    """A file that has come to rest has the size that its reader was told last."""
+    live.tell(changing(50), US)
+    if opens:
+        live.open(node, file(changing(50)), US)
+    clock.advance(3)
+    live.tell(quiet(90), None)
+    if opens:
+        clock.advance(0.5)
+        assert live.tell(quiet(90), US)[0].size == 50
+    size = live.open(node, file(quiet(90)), US).file.size
+    assert size == (50 if opens else 90)
+
+
+def test_what_was_told_last_counts(live: LiveFiles, node: Node, clock: Clock) -> None:
+    """A file that changes again has the size that it had when it was at rest."""
+    live.tell(changing(50), US)
+    clock.advance(3)
+    live.tell(quiet(70), US)
+    assert live.open(node, file(changing(90)), US).file.size == 70
+
+
 def test_what_all_were_told_counts_when_its_reader_has_gone(
     live: LiveFiles, node: Node
 ) -> None:
