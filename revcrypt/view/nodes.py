@@ -101,6 +101,7 @@ class Node:
         "backing_name",
         "device",
         "inode",
+        "kind",
         "lookups",
         "parent",
         "shown_name",
@@ -122,6 +123,8 @@ class Node:
         self.device = device
         self.source_inode = source_inode
         self.inode = inode
+        self.kind = 0
+        """The upper bits of its mode (`kind_of`), 0 if it is of no matter."""
         self.lookups = 0
 
     def backing_path(self) -> bytes:
@@ -153,6 +156,7 @@ class Node:
         self.backing_name = other.backing_name
         self.shown_name = other.shown_name
         self.device = other.device
+        self.kind = other.kind
 
 
 class VirtualNode(Node):
@@ -200,6 +204,11 @@ class EmptyDirNode(Node):
     def __init__(self, parent: Node, backing_name: bytes, shown_name: bytes) -> None:
         inode = virtual_inode_number(join(parent.shown_path(), shown_name))
         super().__init__(parent, backing_name, shown_name, parent.device, 0, inode)
+
+
+def kind_of(mode: int) -> int:
+    """Return what kind of object has this mode: a small number, which costs no memory."""
+    return mode >> 12
 
 
 def blocks_of(size: int) -> int:

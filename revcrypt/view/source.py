@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from revcrypt.errors import NoAttributeError, SourceError, StaleNodeError
 from revcrypt.view.distant import Distant
-from revcrypt.view.nodes import Node
+from revcrypt.view.nodes import Node, kind_of
 
 MAX_DIR_FDS = 128
 
@@ -227,5 +227,7 @@ def open_regular(dir_fd: int | None, name: bytes) -> tuple[int, os.stat_result]:
 
 
 def _check(node: Node, status: os.stat_result) -> None:
-    if status.st_ino != node.source_inode or status.st_dev != node.device.number:
+    is_same = status.st_ino == node.source_inode and status.st_dev == node.device.number
+    # A file that is deleted leaves its number to the next object, of whichever kind.
+    if not is_same or (node.kind and node.kind != kind_of(status.st_mode)):
         raise StaleNodeError("another object has taken the place of a node")

@@ -14,6 +14,7 @@ from revcrypt.view.nodes import (
     directory_inode_number,
     inode_number,
     join,
+    kind_of,
 )
 from revcrypt.view.source import Source
 
@@ -78,6 +79,7 @@ class TreeView:
     ) -> Node:
         device = parent.device
         node = Node(parent, backing_name, shown_name, device, status.st_ino, 0)
+        node.kind = kind_of(status.st_mode)
         if status.st_dev != device.number or self.mounts.may_be_mount(backing_name):
             node.device = self._device_of(node, status)
         if S_ISDIR(status.st_mode):

@@ -183,6 +183,22 @@ def test_a_reused_inode_number_opens_nothing(
             view.open(node)
 
 
+@both_views
+@pytest.mark.parametrize("replace", [by_link, by_directory, by_fifo])
+def test_a_reused_inode_number_is_another_object(
+    tree: Path, replace: Swap, show: Show
+) -> None:
+    """What has its number, but is of another kind, is stale; the kernel would say EIO."""
+    with show(tree, PLAINTEXT) as view:
+        node, _ = find(view, b"dir/file")
+        (tree / "dir" / "file").unlink()
+        replace(tree / "dir" / "file")
+        # As ext4 does it now and then.
+        node.source_inode = os.lstat(tree / "dir" / "file").st_ino
+        with pytest.raises(StaleNodeError):
+            view.attrs(node)
+
+
 def test_a_config_that_becomes_a_link_is_not_followed(tree: Path) -> None:
     """The config is shown in clear, so nothing else may take its place."""
     config = tree / ".gocryptfs.reverse.conf"
