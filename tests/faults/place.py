@@ -16,6 +16,8 @@ from tests.soak.source import line
 from tests.support import Mounts, forget_names
 
 BLOCK = 4096
+CONFIG = ".gocryptfs.reverse.conf"
+_config: list[bytes] = []
 
 
 class Place:
@@ -72,13 +74,22 @@ def lines(file: int, count: int, version: int = 0) -> bytes:
     return b"".join(line(file, number, version) for number in range(count))
 
 
+def configure(mounts: Mounts, source: Path) -> None:
+    """Write a config, the same for all: to make one takes longer than most tests."""
+    path = source / CONFIG
+    if not _config:
+        mounts.init(source, "--plaintext-names")
+        _config.append(path.read_bytes())
+    path.write_bytes(_config[0])
+
+
 @contextmanager
 def plain_source(directory: Path) -> Iterator[tuple[Mounts, Path]]:
     """Make a source with a config; what is mounted goes with it."""
     mounts = Mounts(directory)
     source = directory / "source"
     source.mkdir()
-    mounts.init(source, "--plaintext-names")
+    configure(mounts, source)
     try:
         yield mounts, source
     finally:

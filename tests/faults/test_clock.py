@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.faults.place import lines
+from tests.faults.place import configure, lines
 from tests.mount.processes import arguments, patched
 from tests.mount.test_live import APPENDER, writing
 from tests.support import Mounts, run
@@ -29,7 +29,7 @@ def test_pulls(mounts: Mounts, clock: str) -> None:
     log.write_bytes(b"the first line\n" * 100_000)
     (source / "quiet").write_bytes(lines(1, 1000))
     os.utime(source / "quiet", (0, 0))
-    mounts.init(source, "--plaintext-names")
+    configure(mounts, source)
     # As they would see it: files, whose times are of another clock, are all that counts.
     patch = f"""
 import itertools, time

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.disk import Disk
-from tests.faults.place import DiskPlace, lines, plain_source
+from tests.faults.place import DiskPlace, configure, lines, plain_source
 from tests.mount.processes import arguments, end_of, patched
 from tests.support import Mounts, revcrypt, run, snapshot, wait_for_unmount
 
@@ -137,7 +137,7 @@ class Distant:
             path.mkdir()
         (self.source / "file").write_bytes(lines(1, 100))
         (backing / "far").write_bytes(lines(2, 100))
-        mounts.init(self.source, "--plaintext-names")
+        configure(mounts, self.source)
         self._root = backing.name
         self.disk = Disk(mounts, backing, "source/net")
 

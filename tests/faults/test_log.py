@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.place import lines
+from tests.faults.place import configure, lines
 from tests.mount.processes import SECONDS, arguments, patched
 from tests.support import REVCRYPT, Mounts
 
@@ -27,7 +27,7 @@ def source(mounts: Mounts) -> Path:
     path.mkdir()
     for number, name in enumerate(("well", "cut")):
         (path / name).write_bytes(lines(number, 500))
-    mounts.init(path, "--plaintext-names")
+    configure(mounts, path)
     return path
 
 
