@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.counts import Counted
 from tests.mount.pulling import describe
 from tests.servers import Sshd, forced, sshd
 from tests.support import REVCRYPT, Mounts, snapshot
@@ -131,8 +132,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         *(("pull-shell", attempt) for attempt in ("get a shell", "sftp", "reach a port")),
     ],
 )
-def test_refused(key: str, attempt: str, place: Place) -> None:
+def test_refused(key: str, attempt: str, place: Place, counted: Counted) -> None:
     """A key that may pull can do nothing else."""
+    counted("attempts with a key that may only pull", 1)
     status, harm = place.attempt(attempt, key)
     assert harm == []
     assert status != 0

@@ -11,6 +11,7 @@ import pytest
 
 from revcrypt.errors import ExitCode
 from revcrypt.format.config import Features
+from tests.counts import Counted
 from tests.rescue import attacks
 from tests.rescue.attacks_backup import Backup, Copy, make_backup
 from tests.rescue.attacks_config import CONFIG
@@ -53,8 +54,9 @@ def court(tmp_path_factory: pytest.TempPathFactory) -> Court:
 
 @needs_root
 @pytest.mark.parametrize("case", attacks.CASES, ids=label)
-def test_attack(court: Court, case: tuple[Group, Attack]) -> None:
+def test_attack(court: Court, case: tuple[Group, Attack], counted: Counted) -> None:
     """Verify, compare and restore say of an attack what the catalogue says."""
+    counted("attacks on a backup", 1)
     group, attack = case
     assert court.ours(group, attack) == attack.ours, attack.why
 

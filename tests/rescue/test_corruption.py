@@ -15,6 +15,7 @@ import pytest
 
 from revcrypt.cli.main import make_parser
 from revcrypt.errors import ExitCode, UserError
+from tests.counts import Counted
 from tests.rescue.corruption import KINDS, Spoiler
 from tests.rescue.corruption_oracle import Finding, Oracle, findings_in, signature
 from tests.rescue.spoiled_trees import (
@@ -141,9 +142,10 @@ class Case:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("first", range(0, CASES, CHUNK))
 def test_nothing_wrong_is_restored(
-    first: int, backup: Backup, passfile: Path, memory: Path
+    first: int, backup: Backup, passfile: Path, memory: Path, counted: Counted
 ) -> None:
     """Spoiled anyhow, a backup gives the right bytes or a finding, and nothing else."""
+    counted("random corruptions of a backup", CHUNK)
     for seed in range(first, first + CHUNK):
         random, kinds = plan(seed)
         directory = memory / str(seed)

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from revcrypt.view.filter_rules import FilterRules
+from tests.counts import Counted
 from tests.view.oracles import Rsync, needs_rsync
 from tests.view.patterns import NAMES, Tree
 from tests.view.rule_lists import Rules, is_wild, parse
@@ -26,8 +27,11 @@ def shown(rules: FilterRules, tree: Tree) -> set[bytes]:
     return found - {b""}
 
 
+PAIRS = "pairs of rsync filters and paths"
+
+
 @needs_rsync
-def test_rsync_matches_the_same(tmp_path: Path) -> None:
+def test_rsync_matches_the_same(tmp_path: Path, counted: Counted) -> None:
     """Random patterns match the same entries as in rsync, one by one."""
     random = Random(1)
     tree = Tree(tmp_path / "tree", random, ENTRIES)
@@ -44,12 +48,13 @@ def test_rsync_matches_the_same(tmp_path: Path) -> None:
         assert ours == rsync.matches(pattern), pattern
         matched += len(ours)
     print(f"{LISTS * ENTRIES} pairs of a pattern and a path, {matched} of them match")
+    counted(PAIRS, LISTS * ENTRIES)
     assert matched > LISTS
 
 
 @needs_rsync
 @pytest.mark.parametrize("seed", [1, 2])
-def test_rsync_copies_the_same(tmp_path: Path, seed: int) -> None:
+def test_rsync_copies_the_same(tmp_path: Path, seed: int, counted: Counted) -> None:
     """Where no include may match below what is left out, rsync copies what is shown."""
     random = Random(seed)
     tree = Tree(tmp_path / "tree", random, ENTRIES)
@@ -61,6 +66,7 @@ def test_rsync_copies_the_same(tmp_path: Path, seed: int) -> None:
         assert shown(parse(*lines), tree) == expected, lines
         hidden += len(tree.is_dir) - len(expected)
     print(f"{LISTS * ENTRIES} pairs of a list and a path, {hidden} of them left out")
+    counted(PAIRS, LISTS * ENTRIES)
     assert LISTS < hidden < LISTS * ENTRIES / 2
 
 

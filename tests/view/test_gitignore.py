@@ -1,7 +1,7 @@
 """Patterns as in `.gitignore`: what git says is right."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -9,6 +9,7 @@ import pytest
 
 from revcrypt.errors import FilterError
 from revcrypt.view.gitignore import GitIgnore, Line
+from tests.counts import Counted
 from tests.view.oracles import Git, needs_git
 from tests.view.patterns import Patterns, Tree
 
@@ -81,9 +82,7 @@ class Lines:
 
 @needs_git
 @pytest.mark.parametrize("seed", [1, 2])
-def test_git_says_the_same(
-    tmp_path: Path, seed: int, record_property: Callable[[str, object], None]
-) -> None:
+def test_git_says_the_same(tmp_path: Path, seed: int, counted: Counted) -> None:
     """Of random lists, the same line decides about the same entries as in git.
 
     A line that is refused matches nothing in git, but for what nobody means.
@@ -107,7 +106,7 @@ def test_git_says_the_same(
         assert verdicts(ignore(*patterns), tree) == expected, patterns
         pairs += len(expected)
         decided += sum(verdict is not None for verdict in expected.values())
-    record_property("pairs", pairs)
+    counted("pairs of gitignore patterns and paths", pairs)
     print(f"{pairs} pairs, {decided} of them decided by a pattern; {refused} refused")
     assert pairs >= 5000
     # Otherwise, hardly anything has been compared.
