@@ -19,7 +19,7 @@ ADAPTER_PROPERTY = (
     "what is told and read was true of the source at some time since it was asked for; "
     "nothing is left when all is forgotten"
 )
-ADAPTER_FIXED = 1
+ADAPTER_FIXED = 4
 EXECUTIONS = Path("build/fuzz/executions.json")
 
 HEAD = """\

@@ -259,7 +259,7 @@ TARGETS = [
     ),
     Target(
         "link targets",
-        "what opens is what it seals to, and every changed character is refused",
+        "what opens is what it seals to, and what was changed is refused",
         link_targets,
         value_seeds,
         4,

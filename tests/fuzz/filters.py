@@ -1,5 +1,7 @@
-"""Filter files: patterns as of git, rules as of rsync. What is read before the first NUL
-is a path, and what is behind it is the file."""
+"""Filter files: patterns as of git, rules as of rsync.
+
+What is before the first NUL of an input is a path, and what is behind it is the file.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
