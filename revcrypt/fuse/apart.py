@@ -15,7 +15,7 @@ from revcrypt.view.nodes import (
     NodeTable,
     View,
     VirtualNode,
-    directory_inode_number,
+    inode_number_at,
 )
 
 
@@ -38,7 +38,7 @@ def tell_apart(
     ):
         return found, attrs
     path = view.cipher_path(found)
-    number = directory_inode_number(found.device, found.source_inode, path)
+    number = inode_number_at(found.device, found.source_inode, path)
     names = found.backing_name, found.shown_name
     other = Node(found.parent, *names, found.device, found.source_inode, number)
     return other, attrs._replace(inode=number)

@@ -2,6 +2,7 @@
 
 Decided here and only here: which number an object has. It is a pure function of the
 source, so that it is the same after every remount, whichever object was touched first.
+(But see `fuse/apart.py`, for sources that give one number to several objects.)
 Nothing in this module does I/O.
 """
 
@@ -71,12 +72,13 @@ def inode_number(device: Device, source_inode: int) -> int:
     return _hashed(linked_path(device.tag, source_inode))
 
 
-def directory_inode_number(device: Device, source_inode: int, cipher_path: bytes) -> int:
-    """Return the number of a directory, which is another one wherever it is.
+def inode_number_at(device: Device, source_inode: int, cipher_path: bytes) -> int:
+    """Return the number of an object that is another one wherever it is.
 
-    What is in it depends on its path, although its times do not. tar -g relies on what
-    it has read of a directory with the same number, whatever its name; and the kernel
-    must not mix what it has cached below the old path with what is below the new.
+    Of a directory: what is in it depends on its path, although its times do not. tar -g
+    relies on what it has read of a directory with the same number, whatever its name; and
+    the kernel must not mix what it has cached below the old path with what is below the
+    new. Also of what has the `source_inode` of something else.
     """
     return _hashed(cipher_path + linked_path(device.tag, source_inode))
 

@@ -11,8 +11,8 @@ from revcrypt.view.nodes import (
     Child,
     Device,
     Node,
-    directory_inode_number,
     inode_number,
+    inode_number_at,
     join,
     kind_of,
 )
@@ -84,7 +84,7 @@ class TreeView:
             node.device = self._device_of(node, status)
         if S_ISDIR(status.st_mode):
             path = self.cipher_path(node)
-            node.inode = directory_inode_number(node.device, status.st_ino, path)
+            node.inode = inode_number_at(node.device, status.st_ino, path)
         else:
             node.inode = inode_number(node.device, status.st_ino)
         return node

@@ -158,7 +158,7 @@ def test_proc(mounts: Mounts, machine: Path) -> None:
     with few_processes(machine / "proc"):
         outcomes = use_all(view, 1)
         assert os.path.getsize(view / "proc" / "meminfo") == 0
-    assert outcomes["read"] > 1000, outcomes
+    assert outcomes["read"] > 300, outcomes
     assert mistakes(view) == 0
 
 
@@ -168,8 +168,7 @@ def test_sys(mounts: Mounts, machine: Path) -> None:
     mounts._mountpoints.append(machine / "sys")
     view = mounts.reverse(machine)
     outcomes = use_all(view, SAMPLE)
-    assert outcomes["read"] > 100, outcomes
-    assert outcomes["EIO"] > 100, outcomes
+    assert min(outcomes["read"], outcomes["EIO"]) > 20, outcomes
     assert mistakes(view) == 0
 
 

@@ -10,6 +10,7 @@ from errno import (
     EACCES,
     EINVAL,
     EIO,
+    EISDIR,
     ELOOP,
     ENAMETOOLONG,
     ENODATA,
@@ -34,7 +35,7 @@ PACE = 0.005
 CHANGING = frozenset({ENOENT, ENOTDIR, ESTALE, ELOOP, ENAMETOOLONG})
 """What a client may hear where the source changes; the last two of a link that has taken
 the place of a directory. Some targets are too long to be encrypted."""
-UNREADABLE = CHANGING | {EIO, EACCES, ENXIO}
+UNREADABLE = CHANGING | {EIO, EACCES, EISDIR, ENXIO}
 """What a reader may hear: `EIO` where a file was cut while it was read."""
 UNSEEN = CHANGING | {EINVAL, ENODATA}
 """What it may hear about an entry, which may be no link any more."""
