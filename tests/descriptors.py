@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from revcrypt.view.source import MAX_DIR_FDS
 
 STATUS = "user.revcrypt.status"
+PATIENCE = 10
+"""Seconds; a client may be another daemon, which closes a file when it comes to it."""
 
 
 def descriptors(pid: int) -> Counter[str]:
@@ -46,16 +49,23 @@ class Watched:
     def check(self) -> None:
         """Check that those that still serve have the same open as before."""
         for view, (pid, before) in self._before.items():
-            try:
-                # Requests are answered in turn: when this one is, files that clients
-                # have closed are closed.
-                told = json.loads(os.getxattr(view, STATUS))
-            except OSError:
-                continue  # It has ended.
-            if told["pid"] != pid:
-                continue  # Another has taken its place.
-            now = descriptors(pid)
-            assert now == before, f"left open: {now - before}, missing: {before - now}"
+            give_up = time.monotonic() + PATIENCE
+            while _serves(view, pid) and (now := descriptors(pid)) != before:
+                left = f"left open: {now - before}, missing: {before - now}"
+                assert time.monotonic() < give_up, left
+
+
+def _serves(view: Path, pid: int) -> bool:
+    """Tell whether a daemon still serves *view*, once it has answered all before.
+
+    Requests are answered in turn: when this one is, files that clients have closed are
+    closed.
+    """
+    try:
+        told = json.loads(os.getxattr(view, STATUS))
+    except OSError:
+        return False  # It has ended.
+    return told["pid"] == pid  # Another may have taken its place.
 
 
 @pytest.fixture(autouse=True)
