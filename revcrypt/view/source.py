@@ -78,6 +78,9 @@ class Source:
         """
         if self.distant is not None:
             self.distant.check(node)
+        return self._fd(node)
+
+    def _fd(self, node: Node) -> int:
         known = self._dir_fds.get(node)
         if known is None:
             return self._with_room(self._dir_fd, node)
@@ -135,7 +138,7 @@ class Source:
         """Return the status of the entry *name* of a directory."""
         if self.distant is not None:
             self.distant.check(parent, name)
-        return os.stat(name, dir_fd=self.dir_fd(parent), follow_symlinks=False)
+        return os.stat(name, dir_fd=self._fd(parent), follow_symlinks=False)
 
     def names(self, node: Node) -> list[bytes]:
         """Return the names in a directory, in its own order."""
