@@ -55,7 +55,7 @@ def _draw_workload(axes: Axes, row: int, result: Result) -> None:
         axes.hlines(y, ratio.low, ratio.high, color="#444444", linewidth=1)
         is_slower = ratio.median > 1
         axes.annotate(
-            f"{ratio.median:.2g}",
+            f"{ratio.median:.2g}" if ratio.median < 100 else f"{ratio.median:.0f}",
             (max(ratio.high, 1) if is_slower else min(ratio.low, 1), y),
             xytext=(3 if is_slower else -3, 0),
             textcoords="offset points",
