@@ -220,7 +220,7 @@ def _tell_master_key(request: Request, master_key: bytes) -> None:
     else:
         log.info(
             "the master key is shown only on a terminal; "
-            "gocryptfs-xray -dumpmasterkey %s prints it",
+            "revcrypt paper %s prints it, and so does gocryptfs-xray -dumpmasterkey",
             request.config.path,
         )
 

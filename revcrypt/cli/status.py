@@ -1,4 +1,4 @@
-"""`revcrypt status`: whether a view is well, and the last pull was complete."""
+"""`revcrypt status`: whether a view is well, and was walked to its end."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from revcrypt.cli import asking, output, status_text
 from revcrypt.errors import ExitCode, MountpointError, NotAnsweringError, UsageError
 
 NAME = "status"
-SUMMARY = "ask a mounted view whether it is well, and whether the last pull was complete"
+SUMMARY = "ask a mounted view whether it is well, and was walked to its end"
 
 _HOUR = 3600
 _PROMETHEUS = ".prom"
