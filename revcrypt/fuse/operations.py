@@ -160,7 +160,7 @@ class Operations(pyfuse3.Operations):
             self._walks.gone(parent, name, ctx.pid)
             raise
         node, attrs = tell_apart(self._view, self._nodes, node, attrs)
-        self._nodes.remember(node)
+        self._remember(node)
         entry = self._entry(attrs, ctx)
         entry.entry_timeout = self._timeout(node.parent)
         return entry
@@ -173,7 +173,31 @@ class Operations(pyfuse3.Operations):
                 if node is not None:
                     self.ahead.forget(node)
                     self._view.forget(node)
+                    self._let_go(node.parent)
             self._live.forget_old()
+
+    def _remember(self, found: Node) -> Node:
+        """Count one more reference to what was found, and return its node."""
+        known = self._nodes.get(found.inode)
+        left = None if known is None else known.parent
+        node = self._nodes.remember(found)
+        if left is not None and left is not node.parent:
+            self._let_go(left)
+        return node
+
+    def _let_go(self, directory: Node | None) -> None:
+        """Keep nothing for a directory, nor for those above, that the kernel forgot.
+
+        It may forget one before the files in it, which have other names or are open; to
+        look at these, the directory is opened once more.
+        """
+        while (
+            directory is not None
+            and directory.parent is not None
+            and self._nodes.get(directory.inode) is not directory
+        ):
+            self._view.forget(directory)
+            directory = directory.parent
 
     @replies(_inode_path)
     async def getattr(self, inode: InodeT, ctx: RequestContext) -> EntryAttributes:
@@ -305,7 +329,7 @@ class Operations(pyfuse3.Operations):
             if not pyfuse3.readdir_reply(token, child.shown_name, entry, index + 3):
                 directory.reported = index + DOTS
                 return
-            known = self._nodes.remember(object_)
+            known = self._remember(object_)
             if S_ISDIR(entry.st_mode):
                 directory.directories.append(known)
             counted = True
