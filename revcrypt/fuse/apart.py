@@ -6,6 +6,7 @@ another. They are told apart while they are there at the same time; which of the
 the number depends on which is known first.
 """
 
+from copy import copy
 from stat import S_ISDIR
 
 from revcrypt.errors import RevcryptError
@@ -37,11 +38,9 @@ def tell_apart(
         or not _are_two(view, known, found, attrs)
     ):
         return found, attrs
-    path = view.cipher_path(found)
-    number = inode_number_at(found.device, found.source_inode, path)
-    names = found.backing_name, found.shown_name
-    other = Node(found.parent, *names, found.device, found.source_inode, number)
-    return other, attrs._replace(inode=number)
+    other, path = copy(found), view.cipher_path(found)
+    other.inode = inode_number_at(found.device, found.source_inode, path)
+    return other, attrs._replace(inode=other.inode)
 
 
 def _is_at(known: Node, found: Node) -> bool:
