@@ -11,20 +11,10 @@ import pytest
 from revcrypt import errors
 from revcrypt.errors import DataError, RevcryptError
 from revcrypt.fuse.operations import Operations
-from tests.view.trees import FakeFile, FakeView, fake_attrs
+from tests.view.trees import FakeView
 
 ROOT = pyfuse3.ROOT_INODE
 CTX = pyfuse3.RequestContext()
-
-
-@pytest.fixture
-def view() -> FakeView:
-    return FakeView({b"a": FakeFile(b"content", fake_attrs(10, size=7))})
-
-
-@pytest.fixture
-def ops(view: FakeView) -> Operations:
-    return Operations(view)
 
 
 @pytest.fixture(autouse=True)

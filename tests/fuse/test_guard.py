@@ -16,21 +16,11 @@ from revcrypt.fuse.loop import EagerTrio
 from revcrypt.fuse.mistakes import Mistakes
 from revcrypt.fuse.operations import Operations
 from tests.fuse.callers import caller
-from tests.view.trees import FakeFile, FakeView, fake_attrs
+from tests.view.trees import FakeView
 
 ROOT = pyfuse3.ROOT_INODE
 CTX = pyfuse3.RequestContext()
 SECRET = b"a plain name"
-
-
-@pytest.fixture
-def view() -> FakeView:
-    return FakeView({b"a": FakeFile(b"content", fake_attrs(10, size=7))})
-
-
-@pytest.fixture
-def ops(view: FakeView) -> Operations:
-    return Operations(view)
 
 
 async def fails(ops: Operations, number: int = errno.EIO) -> None:

@@ -28,11 +28,6 @@ def view() -> FakeView:
     )
 
 
-@pytest.fixture
-def ops(view: FakeView) -> Operations:
-    return Operations(view)
-
-
 async def is_known(ops: Operations, inode: int) -> bool:
     try:
         await ops.getattr(inode, CTX)

@@ -53,11 +53,6 @@ def view() -> FakeView:
     )
 
 
-@pytest.fixture
-def ops(view: FakeView) -> Operations:
-    return Operations(view)
-
-
 async def pages(
     ops: Operations, buffer: Buffer, handle: int, room: int
 ) -> list[list[bytes]]:

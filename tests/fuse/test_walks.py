@@ -90,11 +90,6 @@ def view(source: Path) -> Iterator[ReverseView]:
 
 
 @pytest.fixture
-def ops(view: ReverseView) -> Operations:
-    return Operations(view)
-
-
-@pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     return Kernel(monkeypatch)
 
