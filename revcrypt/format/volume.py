@@ -58,3 +58,14 @@ class Volume:
         if self.features.plaintext_names or not target_size:
             return target_size
         return self.base64.encoded_size(target_size + self.content.overhead)
+
+    def open_xattr(self, value: bytes) -> bytes:
+        """Return the plain value of an attribute; raises `AuthenticationError`."""
+        try:
+            return self.content.open_value(value)
+        except AuthenticationError:
+            # Very old gocryptfs stored base64 (section 6.2).
+            try:
+                return self.content.open_value(self.base64.decode(value))
+            except MalformedError:
+                raise AuthenticationError("the value does not authenticate") from None

@@ -141,7 +141,7 @@ class Objects:
                     found[name] = value
                     continue
                 plain_name = self._view.volume.names.decrypt_xattr(name)
-                plain_value = self._view.open_xattr(value)
+                plain_value = self._view.volume.open_xattr(value)
             except BadNameError:
                 text = f"the name of its attribute {printable(name)} does not decrypt"
                 self.tell(node, Kind.XATTR, text)

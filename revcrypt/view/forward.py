@@ -14,7 +14,6 @@ from errno import ENOENT
 from stat import S_ISLNK, S_ISREG
 
 from revcrypt.errors import (
-    AuthenticationError,
     BadNameError,
     DataError,
     MalformedError,
@@ -171,15 +170,4 @@ class ForwardView(TreeView):
         if name in ACL_NAMES:
             return self.source.get_xattr(node, name)
         cipher_name = self.volume.names.encrypt_xattr(name)
-        return self.open_xattr(self.source.get_xattr(node, cipher_name))
-
-    def open_xattr(self, value: bytes) -> bytes:
-        """Return the plain value in *value*; raises `AuthenticationError`."""
-        try:
-            return self.volume.content.open_value(value)
-        except AuthenticationError:
-            # Very old gocryptfs stored base64 (section 6.2).
-            try:
-                return self.volume.content.open_value(self.volume.base64.decode(value))
-            except MalformedError:
-                raise AuthenticationError("the value does not authenticate") from None
+        return self.volume.open_xattr(self.source.get_xattr(node, cipher_name))

@@ -4,18 +4,15 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 
 from revcrypt.errors import AuthenticationError, DataError, MalformedError
 from revcrypt.format import header, sizes
 from revcrypt.format.config import Features
 from revcrypt.format.content import AesSiv, Cipher, ContentCipher
 from revcrypt.format.volume import Volume
-from revcrypt.view.forward import ForwardView
 from revcrypt.view.forward_file import ForwardFile
-from revcrypt.view.source import Source
 from tests.format.test_ciphers import FILE_ID, KINDS, Kind
-from tests.fuzz.target import Target, edited, scratch
+from tests.fuzz.target import Target, edited
 from tests.rescue.sealed_files import PLAIN, Read, in_memory, read_fd, sealed
 from tests.support import KEY
 from tests.view.trees import fake_attrs
@@ -182,32 +179,21 @@ def link_targets(data: bytes) -> None:
             pass
 
 
-@cache
-def views() -> list[ForwardView]:
-    """Return views of nothing, for what they make of values."""
-    root = Path(scratch(), "nothing")
-    root.mkdir(exist_ok=True)
-    return [
-        ForwardView(Source(os.fsencode(root)), volume, strict=True)
-        for volume in volumes()
-    ]
-
-
 def attribute_values(data: bytes) -> None:
-    for view in views():
-        content = view.volume.content
+    for volume in volumes():
+        content = volume.content
         try:
-            plain = view.open_xattr(data)
+            plain = volume.open_xattr(data)
         except AuthenticationError:
             continue
         if isinstance(content, AesSiv):
             raw = data
             if data and content.seal_value(data[:16], plain) != data:
-                raw = view.volume.base64.decode(data)
+                raw = volume.base64.decode(data)
             assert content.seal_value(raw[:16], plain) == raw
-    sealer = volumes()[2].sealer
+    volume = volumes()[2]
     nonce = sha256(data).digest()[:16]
-    assert views()[2].open_xattr(sealer.seal_value(nonce, data)) == data
+    assert volume.open_xattr(volume.sealer.seal_value(nonce, data)) == data
 
 
 def edit_seeds() -> Iterator[bytes]:
