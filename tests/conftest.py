@@ -10,11 +10,12 @@ import pytest
 
 from revcrypt.cli import memory
 from tests.counts import Counts, counted
+from tests.descriptors import own_descriptors_return
 from tests.kills import compile_shim, dismiss
 from tests.namespaces import leave_mounts
 from tests.support import Mounts, ends, missing_for_fuse
 
-__all__ = ["counted"]
+__all__ = ["counted", "own_descriptors_return"]
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 WATCHDOG: pytest.StashKey[subprocess.Popen[bytes]] = pytest.StashKey()

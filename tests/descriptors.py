@@ -1,10 +1,12 @@
-"""The descriptors of a daemon, which must be again what they were before."""
+"""The descriptors of a daemon, and our own, which must be again what they were before."""
 
+import gc
 import json
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from errno import ENAMETOOLONG
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,30 @@ def _serves(view: Path, pid: int) -> bool:
     except OSError:
         return False  # It has ended.
     return told["pid"] == pid  # Another may have taken its place.
+
+
+def own_descriptors() -> Counter[str]:
+    """Return what this process has open."""
+    found: Counter[str] = Counter()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[os.readlink(f"/proc/self/fd/{name}")] += 1
+        except OSError as error:
+            if error.errno == ENAMETOOLONG:
+                found[name] += 1
+            # Else it was the listing's own.
+    return found
+
+
+@pytest.fixture(autouse=True)
+def own_descriptors_return() -> Iterator[None]:
+    """Check after every test that it leaves nothing open, nor what it called."""
+    before = own_descriptors()
+    yield
+    if own_descriptors() - before:
+        gc.collect()  # A traceback that pytest keeps may lead to an open file.
+        left = own_descriptors() - before
+        assert not left, f"left open: {left}"
 
 
 @pytest.fixture(autouse=True)

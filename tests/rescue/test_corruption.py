@@ -16,6 +16,7 @@ import pytest
 from revcrypt.cli.main import make_parser
 from revcrypt.errors import ExitCode, UserError
 from tests.counts import Counted
+from tests.descriptors import own_descriptors
 from tests.rescue.corruption import KINDS, Spoiler
 from tests.rescue.corruption_oracle import Finding, Oracle, findings_in, signature
 from tests.rescue.spoiled_trees import (
@@ -77,13 +78,13 @@ class Said(NamedTuple):
 def run(*words: str | Path) -> Said:
     """Run a command as `main` does, but let what is not meant to be raised come out."""
     arguments = PARSER.parse_args([str(word) for word in words])
-    before = len(os.listdir("/proc/self/fd"))
+    before = own_descriptors()
     with redirect_stdout(StringIO()) as output:
         try:
             status = arguments.run(arguments)
         except UserError as error:
             return Said(error.exit_code, [])
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert own_descriptors() == before
     return Said(status, findings_in(output.getvalue()))
 
 

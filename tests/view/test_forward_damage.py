@@ -3,6 +3,7 @@
 import os
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -107,9 +108,8 @@ def test_damage_is_contained_and_never_shown(
         seen: Reads = []
         for offset in range(0, size or 1, 4096):
             try:
-                file = view.open(node)
-                seen.append(file.read(offset, 4096, nowait=False))
-                file.close()
+                with closing(view.open(node)) as file:
+                    seen.append(file.read(offset, 4096, nowait=False))
             except DAMAGE:
                 seen.append(EIO)
         assert seen == reads[strict]

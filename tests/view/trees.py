@@ -3,7 +3,7 @@
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -45,16 +45,13 @@ def reverse_view(
     directory: Path, features: Features = ENCRYPTED, exclude: Exclude | None = None
 ) -> Iterator[ReverseView]:
     """Show *directory* encrypted, with its config if it has one."""
-    source = Source(os.fsencode(directory))
-    config = None
-    if (directory / os.fsdecode(REVERSE_CONFIG_NAME)).exists():
-        name = REVERSE_CONFIG_NAME
-        config = ShownConfig(source.root_fd, name, in_root=True, check=lambda *_: None)
-    view = ReverseView(source, Volume.open(KEY, features), config, exclude=exclude)
-    try:
-        yield view
-    finally:
-        view.close()
+    with closing(Source(os.fsencode(directory))) as source:
+        config, name = None, REVERSE_CONFIG_NAME
+        if (directory / os.fsdecode(name)).exists():
+            fd = source.root_fd
+            config = ShownConfig(fd, name, in_root=True, check=lambda *_: None)
+        volume = Volume.open(KEY, features)
+        yield ReverseView(source, volume, config, exclude=exclude)
 
 
 @contextmanager
@@ -151,12 +148,9 @@ def walk(view: View, node: Node | None = None) -> Iterator[tuple[Node, Attrs]]:
 
 def content(view: View, node: Node, piece: int = 131_072) -> bytes:
     """Read a whole file in pieces, and once beyond its end."""
-    file = view.open(node)
-    try:
+    with closing(view.open(node)) as file:
         offsets = range(0, file.size + piece, piece)
         return b"".join(file.read(offset, piece, nowait=False) for offset in offsets)
-    finally:
-        file.close()
 
 
 class Shown(NamedTuple):
