@@ -11,7 +11,7 @@ import pytest
 from revcrypt.cli import memory
 from tests.counts import Counts, counted
 from tests.descriptors import own_descriptors_return
-from tests.kills import compile_shim, dismiss
+from tests.kills import Killer, killing
 from tests.namespaces import leave_mounts
 from tests.support import Mounts, ends, missing_for_fuse
 
@@ -117,11 +117,10 @@ def _unprotected() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kill_shim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def killer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
     """What `killed_at_every_write` needs."""
-    library = compile_shim(tmp_path_factory.mktemp("kills"))
-    yield library
-    dismiss(library)
+    with killing(tmp_path_factory.mktemp("kills")) as killer:
+        yield killer
 
 
 @pytest.fixture

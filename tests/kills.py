@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from signal import SIGKILL
@@ -34,17 +34,32 @@ class Run(NamedTuple):
         return self.status == -SIGKILL
 
 
-def compile_shim(directory: Path) -> Path:
-    """Compile what counts the writes; returns the library to be preloaded."""
+Killer = subprocess.Popen[str]
+"""What runs the commands, the same each time, as it takes long to import."""
+
+
+@contextmanager
+def killing(directory: Path) -> Iterator[Killer]:
+    """Compile what counts the writes, in *directory*, and start what has it loaded."""
     library = directory / "kills.so"
     source = Path(__file__).with_suffix(".c")
     words = ["cc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library]
     subprocess.run([*words, source], check=True, timeout=60)
-    return library
+    killer = subprocess.Popen(
+        [sys.executable, "-m", "tests.kills"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"LD_PRELOAD": os.fspath(library)},
+    )
+    try:
+        yield killer
+    finally:
+        killer.communicate()
 
 
 def killed_at_every_write(
-    library: Path,
+    killer: Killer,
     arguments: Sequence[str | os.PathLike[str]],
     prepare: Callable[[], object],
     *,
@@ -57,38 +72,20 @@ def killed_at_every_write(
     *prepare* sets up anew what each run works on. Yields after every run, the whole one
     included, so that what it has left can be looked at.
     """
-    server = _server(library)
-    assert server.stdin is not None
-    assert server.stdout is not None
+    assert killer.stdin is not None
+    assert killer.stdout is not None
     for at in count(first):
         assert at < MOST_WRITES
         prepare()
         request = {"at": at, "argv": [os.fspath(word) for word in arguments]}
-        server.stdin.write(json.dumps(request | {"stdin": stdin}) + "\n")
-        server.stdin.flush()
-        run = Run(at, **json.loads(server.stdout.readline()))
+        killer.stdin.write(json.dumps(request | {"stdin": stdin}) + "\n")
+        killer.stdin.flush()
+        run = Run(at, **json.loads(killer.stdout.readline()))
         yield run
         if not run.was_killed:
             assert run.status == 0, run
             assert at > first, "nothing was written"
             break
-
-
-@cache
-def _server(library: Path) -> subprocess.Popen[str]:
-    """Return what runs the commands, the same each time, as it takes long to import."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.kills"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"LD_PRELOAD": os.fspath(library)},
-    )
-
-
-def dismiss(library: Path) -> None:
-    """End what has run the commands."""
-    _server(library).communicate()
 
 
 def _serve() -> None:

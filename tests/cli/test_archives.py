@@ -13,7 +13,7 @@ from revcrypt.errors import ExitCode
 from tests.certificates import person, private_key
 from tests.cli.rescuing import REVERSE_CONFIG, rescue
 from tests.cli.server import Server
-from tests.kills import killed_at_every_write
+from tests.kills import Killer, killed_at_every_write
 from tests.support import KEY
 
 
@@ -108,7 +108,7 @@ def test_certificates_that_cannot_be_told_apart(server: Server) -> None:
     assert REVERSE_CONFIG not in os.listdir(server.copies)
 
 
-def test_killed_at_every_write(rotated: Server, kill_shim: Path) -> None:
+def test_killed_at_every_write(rotated: Server, killer: Killer) -> None:
     """While archives are sealed anew, whoever could open them still can."""
     before = {path: path.read_bytes() for path in rotated.plain.glob("*.recovery.*")}
     keys = rotated.sealed_for("ada")
@@ -122,7 +122,7 @@ def test_killed_at_every_write(rotated: Server, kill_shim: Path) -> None:
     words += [rotated.recovery_key, grace(rotated)]
     seen = set()
     # Before, there are only temporary files.
-    for _ in killed_at_every_write(kill_shim, words, prepare, first=17):
+    for _ in killed_at_every_write(killer, words, prepare, first=17):
         assert rotated.sealed_for("ada") == keys
         seen.add(len(rotated.sealed_for("grace")))
     assert seen == {0, 1, 2}

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from tests.cli.rescuing import rescue
-from tests.kills import killed_at_every_write
+from tests.kills import Killer, killed_at_every_write
 from tests.support import PASSPHRASE
 
 
-def test_init(tmp_path: Path, kill_shim: Path) -> None:
+def test_init(tmp_path: Path, killer: Killer) -> None:
     """A config is there as a whole, or not at all."""
     plain = tmp_path / "plain"
     plain.mkdir()
@@ -19,7 +19,7 @@ def test_init(tmp_path: Path, kill_shim: Path) -> None:
 
     left = set()
     runs = killed_at_every_write(
-        kill_shim, ["init", "--scrypt-n=10", plain], prepare, stdin=PASSPHRASE
+        killer, ["init", "--scrypt-n=10", plain], prepare, stdin=PASSPHRASE
     )
     for run in runs:
         assert run.was_killed or f"wrote {config}" in run.output

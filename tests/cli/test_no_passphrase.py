@@ -9,7 +9,7 @@ from revcrypt.errors import ExitCode
 from revcrypt.format.keys import parse_master_key
 from tests.certificates import person
 from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, rescue
-from tests.kills import killed_at_every_write
+from tests.kills import Killer, killed_at_every_write
 from tests.support import PASSPHRASE, Mounts, run, write_secret
 
 CHEAP = "--scrypt-n=10"
@@ -134,7 +134,7 @@ def test_a_key_file_is_not_replaced(plain: Path, ada: tuple[Path, Path]) -> None
 
 
 def test_killed_at_every_write(
-    plain: Path, ada: tuple[Path, Path], kill_shim: Path
+    plain: Path, ada: tuple[Path, Path], killer: Killer
 ) -> None:
     """Where there is a config, there is what it needs."""
     certificate, _ = ada
@@ -146,7 +146,7 @@ def test_killed_at_every_write(
 
     words = ["--no-passphrase", "--recovery", certificate, "--masterkey-file", keyfile]
     found = set()
-    for _ in killed_at_every_write(kill_shim, ["init", CHEAP, *words, plain], prepare):
+    for _ in killed_at_every_write(killer, ["init", CHEAP, *words, plain], prepare):
         has_config = (plain / REVERSE_CONFIG).exists()
         found.add(has_config)
         if has_config:

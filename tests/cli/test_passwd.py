@@ -13,7 +13,7 @@ from revcrypt.recovery import paper
 from tests.cli.refusals import checked
 from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, WRONG, Case, rescue
 from tests.cli.terminal import Terminal
-from tests.kills import killed_at_every_write
+from tests.kills import Killer, killed_at_every_write
 from tests.support import KEY, PASSPHRASE, REVCRYPT, Mounts, run, write_secret
 
 NEW = "battery staple"
@@ -206,7 +206,7 @@ def test_refused(case: Case) -> None:
     assert (case.plain / REVERSE_CONFIG).read_bytes() == before
 
 
-def test_killed_at_every_write(case: Case, kill_shim: Path) -> None:
+def test_killed_at_every_write(case: Case, killer: Killer) -> None:
     """Whenever it is killed, one passphrase opens the config, and only one."""
     config = case.plain / REVERSE_CONFIG
     before = config.read_bytes()
@@ -218,7 +218,7 @@ def test_killed_at_every_write(case: Case, kill_shim: Path) -> None:
         config.unlink()
         config.write_bytes(before)
 
-    for killed in killed_at_every_write(kill_shim, words, prepare):
+    for killed in killed_at_every_write(killer, words, prepare):
         is_old = config.read_bytes() == before
         assert key_in(config, PASSPHRASE if is_old else NEW) == KEY
         seen.add((killed.was_killed, is_old))

@@ -20,7 +20,7 @@ from revcrypt.recovery.register import Register
 from revcrypt.view.source import Source
 from tests.certificates import NAMES, make, person, private_key
 from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, WRONG, Case, make_config, rescue
-from tests.kills import killed_at_every_write
+from tests.kills import Killer, killed_at_every_write
 from tests.support import KEY, run
 from tests.view.trees import ALL_FEATURES
 
@@ -389,7 +389,7 @@ def test_an_archive_of_a_removed_key(case: Case) -> None:
             rescue("recovery", "remove", config, case.passphrase, "grace")
 
 
-def test_killed_at_every_write(case: Case, kill_shim: Path) -> None:
+def test_killed_at_every_write(case: Case, killer: Killer) -> None:
     """Whenever `add` or `remove` is killed, whoever could open it still can."""
     files = [f"{REVERSE_CONFIG}.recovery.{kind}" for kind in ("p7m", "pem")]
     add(case, "ada", "grace")
@@ -407,7 +407,7 @@ def test_killed_at_every_write(case: Case, kill_shim: Path) -> None:
         (["remove", *options, "grace"], {"ada"}),
     ):
         kept = {"ada", "grace"} & who
-        for end in killed_at_every_write(kill_shim, ["recovery", *words], prepare):
+        for end in killed_at_every_write(killer, ["recovery", *words], prepare):
             register = RecoveryFiles(str(case.plain / REVERSE_CONFIG)).register()
             sealed = case.plain / f"{REVERSE_CONFIG}.recovery.p7m"
             for name in kept if end.was_killed else who:

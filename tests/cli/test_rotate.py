@@ -19,7 +19,7 @@ from tests.certificates import person
 from tests.cli.rescuing import CONFIG, REVERSE_CONFIG, rescue
 from tests.cli.server import LETTER, Server, opened_by
 from tests.cli.terminal import Terminal
-from tests.kills import killed_at_every_write
+from tests.kills import Killer, killed_at_every_write
 from tests.mount.processes import stopped
 from tests.support import KEY, PASSPHRASE, REVCRYPT, Mounts, daemons, write_secret
 
@@ -227,7 +227,7 @@ def test_a_key_file_of_something_else_is_kept(server: Server) -> None:
 
 
 @pytest.mark.parametrize("way", ["passphrase", "key file"])
-def test_killed_at_every_write(way: str, server: Server, kill_shim: Path) -> None:
+def test_killed_at_every_write(way: str, server: Server, killer: Killer) -> None:
     """At any moment, what opens the server's config or is its key can be recovered.
 
     The earlier epoch is sealed as long as anything else could be what opens it, and
@@ -253,7 +253,7 @@ def test_killed_at_every_write(way: str, server: Server, kill_shim: Path) -> Non
     ada = person("ada").key
     arguments = ["rotate", "--yes", *words, server.plain]
     seen = set()
-    for end in killed_at_every_write(kill_shim, arguments, prepare):
+    for end in killed_at_every_write(killer, arguments, prepare):
         files = RecoveryFiles(str(server.config))
         sealed = set()
         for path in files.all_sealed():
