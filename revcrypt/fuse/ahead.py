@@ -20,16 +20,13 @@ from operator import attrgetter
 from pyfuse3 import EntryAttributes
 
 from revcrypt.errors import RevcryptError
-from revcrypt.fuse.entries import entry_of
+from revcrypt.fuse.apart import tell_apart
+from revcrypt.fuse.entries import AHEAD
+from revcrypt.fuse.live import LiveFiles
 from revcrypt.fuse.mistakes import Mistakes
-from revcrypt.fuse.walks import Walk
 from revcrypt.view.files import is_quiet
 from revcrypt.view.nodes import Attrs, Child, Node, NodeTable, View
 
-FRESH_SECONDS = 0.1
-"""How old what was looked at ahead may be."""
-DOTS = 2
-"""What readdir reports before the entries."""
 STEP = 4
 """Entries to look at between two looks for a request."""
 MAX_DIRECTORY_SIZE = 1 << 16
@@ -38,7 +35,7 @@ _MAX_PARENTS = 256
 """Directories whose subdirectories are known: as many as a tree is deep, or more."""
 
 Found = tuple[Node, Attrs, EntryAttributes]
-"""An object, its attributes, and the same for the kernel."""
+"""An object, its attributes, and what to tell the kernel if nobody opens it before."""
 
 
 class _Walk:
@@ -94,50 +91,19 @@ class Listing:
         return time.monotonic() < self.fresh_until
 
 
-@dataclass(slots=True)
-class OpenDirectory:
-    """An open directory; *children* is a snapshot that readdir offsets refer to."""
-
-    node: Node
-    children: list[Child]
-    ahead: Listing | None
-    """What was looked at before it was opened."""
-    walk: Walk | None = None
-    """Which walk it was opened on."""
-    directories: list[Node] = field(default_factory=list)
-    """Those in it that have been reported."""
-    unusable: list[bytes] = field(default_factory=list)
-    """The names of those of which nothing could be found out."""
-    reported: int = DOTS
-    """The offset up to which all entries have been reported."""
-    is_fresh: bool = True
-
-    def restart(self) -> None:
-        """Begin anew, with a new snapshot."""
-        self.directories.clear()
-        self.unusable.clear()
-        self.reported = DOTS
-
-    def names_below(self) -> list[bytes]:
-        """Return the names of those that are directories, or may be."""
-        return [node.shown_name for node in self.directories] + self.unusable
-
-    def found_ahead(self) -> Sequence[Found | None]:
-        """Return what is behind the first entries, as far as that is known."""
-        ahead = self.ahead
-        return ahead.found if ahead is not None and ahead.is_fresh() else ()
-
-
 class Ahead:
     """Lists one directory of *view* before it is asked for, if it is one of *nodes*.
 
     *mistakes* takes note of what must not end the loop that this runs in.
     """
 
-    def __init__(self, view: View, nodes: NodeTable, mistakes: Mistakes) -> None:
+    def __init__(
+        self, view: View, nodes: NodeTable, live: LiveFiles, mistakes: Mistakes
+    ) -> None:
         self._view = view
-        self._mistakes = mistakes
         self._nodes = nodes
+        self._live = live
+        self._mistakes = mistakes
         self._walks: OrderedDict[int, _Walk] = OrderedDict()
         """By the inode of the directory above."""
         self._is_sorted = False
@@ -205,7 +171,7 @@ class Ahead:
             attrs.mtime_ns, attrs.ctime_ns
         ):
             return  # The times of what has just changed do not tell another change.
-        fresh_until = time.monotonic() + FRESH_SECONDS
+        fresh_until = time.monotonic() + AHEAD
         children = self._view.entries(node)
         listing = self._listing = Listing(node, children, attrs, fresh_until)
         yield
@@ -217,7 +183,9 @@ class Ahead:
             except FileNotFoundError:
                 listing.found.append(None)
             else:
-                listing.found.append((found, attrs, entry_of(attrs)))
+                found, attrs = tell_apart(self._view, self._nodes, found, attrs)
+                entry = self._live.entry(attrs, None)
+                listing.found.append((found, attrs, entry))
             if number % STEP == 0:
                 yield
 

@@ -6,6 +6,8 @@ from revcrypt.view.nodes import Attrs
 
 TIMEOUT = 1.0
 """Seconds for which the kernel may keep attributes and names."""
+AHEAD = 0.1
+"""Seconds for which an answer may be ready before somebody asks."""
 
 
 def entry_of(attrs: Attrs) -> EntryAttributes:

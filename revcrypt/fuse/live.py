@@ -20,15 +20,18 @@ attributes for a second, and pages, for all clients together. So:
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
+from stat import S_ISREG
 from typing import Generic, NamedTuple, TypeVar
 
+from pyfuse3 import EntryAttributes
+
 from revcrypt.errors import SourceChangedError
-from revcrypt.fuse.entries import TIMEOUT
+from revcrypt.fuse.entries import AHEAD, TIMEOUT, entry_of
 from revcrypt.fuse.processes import process_of
 from revcrypt.view.files import is_quiet
 from revcrypt.view.nodes import Attrs, Node, OpenFile, blocks_of
 
-_KERNEL_KEEPS = TIMEOUT + 0.1
+_KERNEL_KEEPS = AHEAD + TIMEOUT + 0.1
 _PROCESS_RELIES = 10.0
 """Seconds between two questions of a process that belong together."""
 _HELD_BACK = 600.0
@@ -143,6 +146,16 @@ class LiveFiles:
         """By inode: the reader that fills the page cache."""
         self._open: dict[int, list[Reader]] = {}
         """By inode: all readers, the latest last."""
+
+    def entry(self, attrs: Attrs, tid: int | None) -> EntryAttributes:
+        """Return what to answer for any object; see `tell`."""
+        if not S_ISREG(attrs.mode):
+            return entry_of(attrs)
+        told, timeout = self.tell(attrs, tid)
+        entry = entry_of(told)
+        if timeout != TIMEOUT:
+            entry.attr_timeout = timeout
+        return entry
 
     def tell(self, attrs: Attrs, tid: int | None) -> tuple[Attrs, float]:
         """Return what to answer for a regular file, and for how many seconds it holds.

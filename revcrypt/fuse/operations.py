@@ -5,6 +5,7 @@ handles and errnos. Everything but a read that has to wait for a disk runs in th
 task that got the request: a trip through a thread costs more than the work itself.
 """
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -12,7 +13,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from errno import EAGAIN, EROFS
 from functools import partial
 from itertools import count
-from stat import S_IFDIR, S_ISDIR, S_ISREG
 from typing import Any, Never
 
 import pyfuse3
@@ -35,27 +35,17 @@ from revcrypt.errors import DataError, StaleNodeError
 from revcrypt.format.content import Bytes
 from revcrypt.fuse import status
 from revcrypt.fuse.access import EVERYBODY, Access
-from revcrypt.fuse.ahead import DOTS, Ahead, OpenDirectory
+from revcrypt.fuse.ahead import Ahead
 from revcrypt.fuse.apart import tell_apart
 from revcrypt.fuse.disks import Disks
-from revcrypt.fuse.entries import TIMEOUT, entry_of
+from revcrypt.fuse.entries import TIMEOUT
+from revcrypt.fuse.listing import OpenDirectories
 from revcrypt.fuse.live import LiveFiles, Reader
 from revcrypt.fuse.mistakes import Mistakes
 from revcrypt.fuse.replies import replies
 from revcrypt.fuse.tally import Tally
 from revcrypt.fuse.walks import Walks
-from revcrypt.view.distant import NotReachedError
-from revcrypt.view.nodes import (
-    ROOT_INODE,
-    Attrs,
-    Child,
-    Node,
-    NodeTable,
-    OpenFile,
-    View,
-    join,
-    virtual_inode_number,
-)
+from revcrypt.view.nodes import ROOT_INODE, Node, NodeTable, OpenFile, View
 from revcrypt.view.source import NotRegularError
 
 THREADS = 64
@@ -63,6 +53,8 @@ THREADS = 64
 LEASE_SECONDS = 60.0
 """More than `/proc/sys/fs/lease-break-time`."""
 LEASE_POLL = 0.05
+FEW = 10_000
+"""Nodes among which garbage is found in no time."""
 STORED_SIZE = 1 << 16
 """Files up to this size are handed to the kernel when they are opened."""
 
@@ -97,12 +89,21 @@ class Operations(pyfuse3.Operations):
         self._walks = Walks(lambda: self.tally.failures)
         # Reads that hang must not use up the threads of all others too soon.
         self._limiter = trio.CapacityLimiter(THREADS)
-        self._nodes = NodeTable(view.root)
+        self._nodes = NodeTable(view.root, self._let_go)
         self._live = LiveFiles()
-        self.ahead = Ahead(view, self._nodes, self.mistakes)
+        self.ahead = Ahead(view, self._nodes, self._live, self.mistakes)
         self._handles = count(1)
         self._readers: dict[int, Reader] = {}
-        self._directories: dict[int, OpenDirectory] = {}
+        self._directories = OpenDirectories(
+            view,
+            self._nodes,
+            self._live,
+            self._walks,
+            self.ahead,
+            handles=self._handles,
+            reach=self.reach,
+            timeout=self._timeout,
+        )
 
     def init(self) -> None:
         """Note that the kernel has accepted the mount."""
@@ -114,7 +115,7 @@ class Operations(pyfuse3.Operations):
         await self._disks.reach(mountpoint)
 
     def _timeout(self, directory: Node | None) -> float:
-        """Return how long the kernel may answer for us what it knows of an entry.
+        """Return how long the kernel may answer for us what it knows of entries.
 
         It asks for the user in front of it only what it asks at all. Every path leads
         through the root, so there it must not know anything.
@@ -129,24 +130,9 @@ class Operations(pyfuse3.Operations):
         return self._readers[handle].file.path
 
     def _directory_path(self, handle: int) -> bytes:
-        return self._view.cipher_path(self._directories[handle].node) or b"/"
+        return self._view.cipher_path(self._directories.node(handle)) or b"/"
 
     # Names and attributes
-
-    def _entry(
-        self,
-        attrs: Attrs,
-        ctx: RequestContext | None,
-        ready: EntryAttributes | None = None,
-    ) -> EntryAttributes:
-        """Return what to answer about an object, which may be *ready* for its *attrs*."""
-        if not S_ISREG(attrs.mode):
-            return ready or entry_of(attrs)
-        told, timeout = self._live.tell(attrs, None if ctx is None else ctx.pid)
-        entry = ready if ready is not None and told is attrs else entry_of(told)
-        if timeout != TIMEOUT:
-            entry.attr_timeout = timeout
-        return entry
 
     @replies(_inode_path)
     async def lookup(
@@ -160,8 +146,8 @@ class Operations(pyfuse3.Operations):
             self._walks.gone(parent, name, ctx.pid)
             raise
         node, attrs = tell_apart(self._view, self._nodes, node, attrs)
-        self._remember(node)
-        entry = self._entry(attrs, ctx)
+        self._nodes.remember(node)
+        entry = self._live.entry(attrs, ctx.pid)
         entry.entry_timeout = self._timeout(node.parent)
         return entry
 
@@ -169,35 +155,16 @@ class Operations(pyfuse3.Operations):
         """Drop what the kernel has forgotten."""
         with self.mistakes.survived("forget"):
             for inode, lookups in inode_list:
-                node = self._nodes.forget(inode, lookups)
-                if node is not None:
-                    self.ahead.forget(node)
-                    self._view.forget(node)
-                    self._let_go(node.parent)
+                self._nodes.forget(inode, lookups)
             self._live.forget_old()
+            if self._nodes.shrink() and len(self._nodes) < FEW:
+                # That also empties the interpreter's lists of free objects, a few of
+                # which are enough to keep megabytes.
+                gc.collect()
 
-    def _remember(self, found: Node) -> Node:
-        """Count one more reference to what was found, and return its node."""
-        known = self._nodes.get(found.inode)
-        left = None if known is None else known.parent
-        node = self._nodes.remember(found)
-        if left is not None and left is not node.parent:
-            self._let_go(left)
-        return node
-
-    def _let_go(self, directory: Node | None) -> None:
-        """Keep nothing for a directory, nor for those above, that the kernel forgot.
-
-        It may forget one before the files in it, which have other names or are open; to
-        look at these, the directory is opened once more.
-        """
-        while (
-            directory is not None
-            and directory.parent is not None
-            and self._nodes.get(directory.inode) is not directory
-        ):
-            self._view.forget(directory)
-            directory = directory.parent
+    def _let_go(self, node: Node) -> None:
+        self.ahead.forget(node)
+        self._view.forget(node)
 
     @replies(_inode_path)
     async def getattr(self, inode: InodeT, ctx: RequestContext) -> EntryAttributes:
@@ -210,7 +177,7 @@ class Operations(pyfuse3.Operations):
             if reader is None:
                 raise
             attrs = reader.file.attrs()
-        entry = self._entry(attrs, ctx)
+        entry = self._live.entry(attrs, ctx.pid)
         if inode == ROOT_INODE:
             entry.attr_timeout = self._timeout(None)
         return entry
@@ -268,136 +235,16 @@ class Operations(pyfuse3.Operations):
     @replies(_inode_path)
     async def opendir(self, inode: InodeT, ctx: RequestContext) -> FileHandleT:
         """Take a snapshot of a directory."""
-        node = self._nodes[inode]
-        try:
-            ahead = self.ahead.opened(node)
-            children = self._view.entries(node) if ahead is None else ahead.children
-        except FileNotFoundError:
-            if node.parent is not None:
-                self._walks.gone(node.parent, node.shown_name, ctx.pid)
-            raise
-        walk = self._walks.of(node, ctx.pid)
-        handle = next(self._handles)
-        self._directories[handle] = OpenDirectory(node, children, ahead, walk)
-        return handle
+        return self._directories.open(self._nodes[inode], ctx.pid)
 
     @replies(_directory_path)
     async def readdir(self, fh: FileHandleT, start_id: int, token: ReaddirToken) -> None:
         """Report entries from number *start_id* on."""
-        directory = self._directories[fh]
-        node = directory.node
-        if start_id == 0 and not directory.is_fresh:
-            directory.children, directory.ahead = self._view.entries(node), None
-            directory.restart()
-        directory.is_fresh = False
-        if start_id > directory.reported:
-            directory.walk = None  # Some have been skipped.
-
-        # The kernel takes no reference for these two.
-        for number, (name, dot) in enumerate(((b".", node), (b"..", node.parent))):
-            if start_id <= number:
-                entry = EntryAttributes()
-                entry.st_ino = (dot or node).inode
-                entry.st_mode = S_IFDIR
-                if not pyfuse3.readdir_reply(token, name, entry, number + 1):
-                    return
-
-        counted = False
-        ahead, timeout = directory.found_ahead(), self._timeout(node)
-        for index in range(max(start_id - DOTS, 0), len(directory.children)):
-            child = directory.children[index]
-            try:
-                if index < len(ahead):
-                    ready = ahead[index]
-                    found = None if ready is None else self._reported(*ready)
-                else:
-                    found = self._child(directory, child)
-            except NotReachedError as error:
-                if counted:
-                    return  # What was counted must not wait.
-                found = await self._distant_child(directory, child, error)
-            except Exception:
-                if counted:
-                    # What was counted must be answered; the error comes next time.
-                    return
-                raise
-            if found is None:
-                continue
-            object_, entry = found
-            if timeout != TIMEOUT:
-                entry.entry_timeout = timeout
-            if not pyfuse3.readdir_reply(token, child.shown_name, entry, index + 3):
-                directory.reported = index + DOTS
-                return
-            known = self._remember(object_)
-            if S_ISDIR(entry.st_mode):
-                directory.directories.append(known)
-            counted = True
-        directory.reported = len(directory.children) + DOTS
-        if counted:
-            self.ahead.listed(node, directory.directories)
-        elif start_id >= DOTS and directory.walk is not None:
-            # Who asks again, after the last, has taken them all.
-            entries, below = len(directory.children), directory.names_below()
-            self._walks.listed(directory.walk, node, entries, below)
-
-    def _reported(
-        self, found: Node, attrs: Attrs, ready: EntryAttributes | None
-    ) -> tuple[Node, EntryAttributes]:
-        """Return what to report of an entry, which may be *ready*."""
-        found, told = tell_apart(self._view, self._nodes, found, attrs)
-        return found, self._entry(told, None, ready if told is attrs else None)
-
-    def _child(
-        self, directory: OpenDirectory, child: Child
-    ) -> tuple[Node, EntryAttributes] | None:
-        node = directory.node
-        try:
-            found, attrs = self._view.child(node, child)
-        except FileNotFoundError:
-            return None  # It has gone since the snapshot.
-        except StaleNodeError:
-            raise
-        except (OSError, DataError) as error:
-            return self._unusable(directory, child, error)
-        return self._reported(found, attrs, None)
-
-    async def _distant_child(
-        self, directory: OpenDirectory, child: Child, error: NotReachedError
-    ) -> tuple[Node, EntryAttributes] | None:
-        try:
-            await self.reach(error.mountpoint)
-        except TimeoutError as timeout:
-            return self._unusable(directory, child, timeout)
-        return self._child(directory, child)
-
-    def _unusable(
-        self, directory: OpenDirectory, child: Child, error: OSError | DataError
-    ) -> tuple[Node, EntryAttributes]:
-        """Return what stands for an entry about which nothing can be found out.
-
-        Left out, it would look deleted. It gets a number that leads to no object of the
-        source, so whoever uses it makes the kernel look it up anew.
-        """
-        node = directory.node
-        number = virtual_inode_number(join(node.shown_path(), child.shown_name))
-        names = child.backing_name, child.shown_name
-        unusable = Node(node, *names, node.device, 0, number)
-        path = os.fsdecode(self._view.cipher_path(unusable))
-        directory.unusable.append(child.shown_name)
-        # An OSError's own text has the plain name in it.
-        what = error.strerror if isinstance(error, OSError) else error
-        log.warning("%s: %s", path, what)
-        entry = EntryAttributes()
-        # Were this remembered, the next question would be answered with a regular
-        # file, and a client would delete the directory that it has a copy of.
-        entry.entry_timeout = entry.attr_timeout = 0
-        entry.st_ino = number
-        return unusable, entry
+        await self._directories.report(fh, start_id, token)
 
     async def releasedir(self, fh: FileHandleT) -> None:
         """Drop the snapshot."""
-        self._directories.pop(fh, None)
+        self._directories.close(fh)
 
     # Files
 

@@ -6,8 +6,7 @@ source, so that it is the same after every remount, whichever object was touched
 Nothing in this module does I/O.
 """
 
-import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import statvfs_result
 from typing import NamedTuple, Protocol
@@ -20,8 +19,6 @@ ROOT_INODE = 1
 """The number under which FUSE knows the root, whatever number it shows."""
 
 _HASHED = 1 << 62
-_FEW = 10_000
-"""Nodes among which garbage is found in no time."""
 _SHRINKS_AT = 8
 """How much of the table of nodes must be empty for it to be made smaller."""
 
@@ -320,10 +317,15 @@ class View(Protocol):
 
 
 class NodeTable:
-    """The nodes that somebody holds a reference to, by inode number."""
+    """The nodes that somebody holds a reference to, by inode number.
 
-    def __init__(self, root: Node) -> None:
+    *let_go* is called for a node when nobody does any more, and again for a directory
+    that is not in the table when something below it has gone.
+    """
+
+    def __init__(self, root: Node, let_go: Callable[[Node], None]) -> None:
         self._nodes = {ROOT_INODE: root}
+        self._let_go = let_go
         self._most = 1
         """Nodes for which the dict has made room."""
 
@@ -348,9 +350,11 @@ class NodeTable:
         elif not node.is_same_object(found):
             raise StaleNodeError(f"two objects have the inode number {found.inode}")
         else:
+            left = node.parent
             node.move_to(found)
+            if left is not node.parent:
+                self._left(left)
         node.lookups += 1
-        self._most = max(self._most, len(self._nodes))
         return node
 
     def forget(self, inode: int, lookups: int) -> Node | None:
@@ -361,13 +365,31 @@ class NodeTable:
         node.lookups -= lookups
         if node.lookups > 0:
             return None
+        self._most = max(self._most, len(self._nodes))
         del self._nodes[inode]
-        if len(self._nodes) * _SHRINKS_AT < self._most:
-            # A dict keeps room for all that it has ever had at once.
-            self._nodes = dict(self._nodes)
-            self._most = len(self._nodes)
-            if self._most < _FEW:
-                # It also empties the interpreter's lists of free objects, a few of which
-                # are enough to keep megabytes.
-                gc.collect()
+        self._let_go(node)
+        self._left(node.parent)
         return node
+
+    def _left(self, directory: Node | None) -> None:
+        """Let go of a directory, and of those above, that nobody refers to any more.
+
+        They may be forgotten before the files in them, which have other names or are
+        open; to look at these, a directory is opened once more.
+        """
+        while (
+            directory is not None
+            and directory.parent is not None
+            and self._nodes.get(directory.inode) is not directory
+        ):
+            self._let_go(directory)
+            directory = directory.parent
+
+    def shrink(self) -> bool:
+        """Give back room for nodes that are gone, if there are many; tell whether so."""
+        if len(self._nodes) * _SHRINKS_AT >= self._most:
+            return False
+        # A dict keeps room for all that it has ever had at once.
+        self._nodes = dict(self._nodes)
+        self._most = len(self._nodes)
+        return True

@@ -146,7 +146,8 @@ class ReverseView(TreeView):
     def entries(self, node: Node) -> list[Child]:
         """Return a snapshot: entries of the source in its order, then virtual files."""
         plain = [] if isinstance(node, EmptyDirNode) else self.source.names(node)
-        plain = [name for name in plain if not self._is_hidden(node, name)]
+        if node is self.root:
+            plain = [name for name in plain if not self._is_hidden(node, name)]
         if self._plaintext_names:
             children = [Child(name, name) for name in plain]
         else:

@@ -112,11 +112,13 @@ class TreeView:
     def _attrs_of(
         self, node: Node, status: os.stat_result, size: int, blocks: int
     ) -> Attrs:
+        uid, gid = self._owner or (status.st_uid, status.st_gid)
         return Attrs(
             node.inode,
             status.st_mode,
             status.st_nlink,
-            *(self._owner or (status.st_uid, status.st_gid)),
+            uid,
+            gid,
             status.st_rdev,
             size,
             blocks,

@@ -9,13 +9,9 @@ from stat import S_ISDIR
 import pyfuse3
 import pytest
 
-from revcrypt.fuse.ahead import (
-    FRESH_SECONDS,
-    MAX_DIRECTORY_SIZE,
-    STEP,
-    Ahead,
-    Listing,
-)
+from revcrypt.fuse.ahead import MAX_DIRECTORY_SIZE, STEP, Ahead, Listing
+from revcrypt.fuse.entries import AHEAD
+from revcrypt.fuse.live import LiveFiles
 from revcrypt.fuse.mistakes import Mistakes
 from revcrypt.fuse.operations import Operations
 from revcrypt.view import mounts
@@ -63,12 +59,12 @@ def view(source: Path) -> Iterator[ReverseView]:
 
 @pytest.fixture
 def nodes(view: ReverseView) -> NodeTable:
-    return NodeTable(view.root)
+    return NodeTable(view.root, view.forget)
 
 
 @pytest.fixture
 def ahead(view: ReverseView, nodes: NodeTable) -> Ahead:
-    return Ahead(view, nodes, Mistakes())
+    return Ahead(view, nodes, LiveFiles(), Mistakes())
 
 
 def report(view: View, ahead: Ahead, node: Node) -> list[Node]:
@@ -153,7 +149,7 @@ def test_only_what_is_fresh_counts(
 ) -> None:
     first = begun(view, ahead)
     now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + FRESH_SECONDS)
+    monkeypatch.setattr(time, "monotonic", lambda: now + AHEAD)
     assert ahead.opened(first) is None
 
 

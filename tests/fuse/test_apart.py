@@ -10,7 +10,7 @@ def test_only_the_number_is_another() -> None:
     attrs = fake_attrs(10, size=2)
     files = {b"a": FakeFile(b"a", fake_attrs(10, size=1)), b"b": FakeFile(b"bb", attrs)}
     view = FakeView(files)
-    nodes = NodeTable(view.root)
+    nodes = NodeTable(view.root, view.forget)
     nodes.remember(view.lookup(view.root, b"a")[0])
     found, _ = view.lookup(view.root, b"b")
     found.kind = kind_of(attrs.mode)
