@@ -239,10 +239,9 @@ class LiveFiles:
             return told or mine
         return told if told.at > mine.at else mine
 
-    def forget_old(self) -> None:
-        """Release what was told so long ago that nobody relies on it."""
-        self._quiet.drop_old()
-        self._changing.drop_old()
+    def forget_old(self) -> bool:
+        """Release what nobody relies on any more; tell whether anything is left."""
+        return any([bool(self._quiet), bool(self._changing)])
 
     def opened(self, inode: int) -> Reader | None:
         """Return the latest reader of *inode*, if it is open at all."""

@@ -92,6 +92,7 @@ class Operations(pyfuse3.Operations):
         self._nodes = NodeTable(view.root, self._let_go)
         self._live = LiveFiles()
         self.ahead = Ahead(view, self._nodes, self._live, self.mistakes)
+        self._forgotten = trio.Event()
         self._handles = count(1)
         self._readers: dict[int, Reader] = {}
         self._directories = OpenDirectories(
@@ -157,14 +158,27 @@ class Operations(pyfuse3.Operations):
             for inode, lookups in inode_list:
                 self._nodes.forget(inode, lookups)
             self._live.forget_old()
-            if self._nodes.shrink() and len(self._nodes) < FEW:
-                # That also empties the interpreter's lists of free objects, a few of
-                # which are enough to keep megabytes.
-                gc.collect()
+            if self._nodes.shrink():
+                self._forgotten.set()
 
     def _let_go(self, node: Node) -> None:
         self.ahead.forget(node)
         self._view.forget(node)
+
+    async def give_back(self) -> Never:
+        """Give memory back a while after the kernel has forgotten many objects.
+
+        An object here and there, or a list of free ones that the interpreter keeps, is
+        enough to keep megabytes.
+        """
+        while True:
+            await self._forgotten.wait()
+            await trio.sleep(1)
+            if self._live.forget_old():
+                continue
+            self._forgotten = trio.Event()
+            if len(self._nodes) < FEW:
+                gc.collect()
 
     @replies(_inode_path)
     async def getattr(self, inode: InodeT, ctx: RequestContext) -> EntryAttributes:

@@ -176,6 +176,7 @@ async def _main(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop_on_signal)
         nursery.start_soon(announce)
+        nursery.start_soon(operations.give_back)
         # Idle tasks cost nothing, but ending and starting them all the time does.
         await pyfuse3.main(min_tasks=TASKS, max_tasks=TASKS)
         nursery.cancel_scope.cancel()
