@@ -100,6 +100,10 @@ class Restore(Workload):
             return time.perf_counter() - start
 
 
+GIVES_BACK = 5
+"""Seconds within which a daemon should have returned what it needs no more."""
+
+
 class Scale(Workload):
     """What a daemon takes for a very large tree, and what it gives back."""
 
@@ -131,6 +135,7 @@ class Scale(Workload):
             if machine.can_drop_caches():
                 machine.forget_names()
                 mount.settle()
+                time.sleep(GIVES_BACK)
                 left = mount.memory("VmRSS") - at_first
                 sample["given_back_percent"] = 100 * (1 - left / max(known, 1))
             return sample

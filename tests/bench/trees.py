@@ -1,5 +1,6 @@
 """The trees to back up: always the same ones, built when they are first asked for."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,9 @@ SEED = 20_240_229
 MIB = 1 << 20
 SMALLEST, LARGEST = 700, 2000
 """Bytes of a small file."""
+REST = 3
+"""Seconds for which a new tree is left alone: of a file that has just changed, revcrypt
+lets the kernel keep nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Trees:
                 content = random.randbytes(random.randint(SMALLEST, LARGEST))
                 (directory / _file_name(number)).write_bytes(content)
                 size += len(content)
-        return Tree(root, directories + count, size)
+        return _rested(Tree(root, directories + count, size))
 
     @cached_property
     def long_names(self) -> Tree:
@@ -64,7 +68,7 @@ class Trees:
         for number in range(count):
             name = f"{number:06} {random.randbytes(125).hex()}"
             (root / name[: random.randint(176, 255)]).touch()
-        return Tree(root, count, 0)
+        return _rested(Tree(root, count, 0))
 
     @cached_property
     def many(self) -> Tree:
@@ -88,7 +92,7 @@ class Trees:
                 for start in range(0, size, MIB):
                     piece = random.randbytes(min(MIB, size - start))
                     file.write(piece)
-        return Tree(root, count, count * size)
+        return _rested(Tree(root, count, count * size))
 
     def _empty_files(self, name: str, count: int) -> Tree:
         root, _ = self._new(name)
@@ -97,7 +101,12 @@ class Trees:
             directories += 1
             for number in numbers:
                 (directory / _file_name(number)).touch()
-        return Tree(root, directories + count, 0)
+        return _rested(Tree(root, directories + count, 0))
+
+
+def _rested(tree: Tree) -> Tree:
+    time.sleep(REST)
+    return tree
 
 
 def _file_name(number: int) -> str:
