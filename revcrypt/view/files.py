@@ -9,6 +9,7 @@ from threading import Lock, local
 from revcrypt.errors import SourceChangedError
 from revcrypt.format.content import Bytes
 from revcrypt.view.nodes import Attrs
+from revcrypt.view.pages import Pages
 
 _ROOM = 1 << 18
 """Bytes for what the kernel reads at once, 128 KiB, in whole blocks of either side."""
@@ -80,6 +81,8 @@ class SourceFile:
         )
         self._fd = fd
         self._attrs = attrs
+        self._pages: Pages | None = None
+        """What tells where the filesystem cannot."""
         self._lock = Lock()
         self.quiet = is_quiet(status.st_mtime_ns, status.st_ctime_ns)
 
@@ -108,13 +111,15 @@ class SourceFile:
         # The number may be another file's by the time of a late call.
         fd, self._fd = self._fd, -1
         os.close(fd)
+        if self._pages is not None:
+            self._pages.close()
 
     def _pread(self, size: int, offset: int, nowait: bool) -> Bytes:
         """Read exactly *size* bytes of the source, to be used before the next call."""
         buffer = _scratch(size)
         if nowait:
             # Part of it may be cached and part not, so that a short count says nothing.
-            if _preadv_nowait(self._fd, buffer, offset) != size:
+            if self._preadv_nowait(buffer, offset) != size:
                 raise BlockingIOError
             return buffer
         done = 0
@@ -124,6 +129,18 @@ class SourceFile:
                 raise SourceChangedError("the file has become shorter while it was read")
             done += count
         return buffer
+
+    def _preadv_nowait(self, buffer: memoryview, offset: int) -> int:
+        if self._pages is None:
+            try:
+                return os.preadv(self._fd, [buffer], offset, os.RWF_NOWAIT)
+            except OSError as error:
+                if error.errno != EOPNOTSUPP:
+                    raise
+            self._pages = Pages(self._fd, os.fstat(self._fd))
+        if self._pages.are_in_memory(offset, len(buffer)):
+            return os.preadv(self._fd, [buffer], offset)
+        return -1
 
 
 def _scratch(size: int) -> memoryview:
@@ -137,12 +154,3 @@ def _scratch(size: int) -> memoryview:
     if room is None:
         room = _rooms.room = memoryview(bytearray(_ROOM))
     return room[:size]
-
-
-def _preadv_nowait(fd: int, buffer: memoryview, offset: int) -> int:
-    try:
-        return os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
-    except OSError as error:
-        if error.errno != EOPNOTSUPP:
-            raise
-        return -1  # This filesystem cannot tell whether it would have to wait.
