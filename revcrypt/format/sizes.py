@@ -5,7 +5,7 @@ plaintext bytes plus *overhead* bytes of nonce and tag: 32, or 40 for XChaCha20-
 An empty file is empty on both sides. (Format specification, sections 3.1 and 3.3.)
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from revcrypt.errors import MalformedError
 
@@ -49,8 +49,7 @@ def apparent_plain_size(cipher_size: int, overhead: int = OVERHEAD) -> int:
     return full * BLOCK_SIZE + (max(rest - overhead, 1) if rest else 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Whole blocks that cover a byte range.
 
     The range is the concatenation of blocks *first* to *last* (inclusive), less *skip*
