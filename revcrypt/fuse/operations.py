@@ -44,12 +44,13 @@ from revcrypt.fuse.live import LiveFiles, Reader
 from revcrypt.fuse.mistakes import Mistakes
 from revcrypt.fuse.replies import replies
 from revcrypt.fuse.tally import Tally
+from revcrypt.fuse.threads import Threads
 from revcrypt.fuse.walks import Walks
 from revcrypt.view.nodes import ROOT_INODE, Node, NodeTable, OpenFile, View
 from revcrypt.view.source import NotRegularError
 
 THREADS = 64
-"""Reads that may be waiting for a disk at the same time."""
+"""Reads that may be waiting for a disk at the same time: many, as some may hang."""
 LEASE_SECONDS = 60.0
 """More than `/proc/sys/fs/lease-break-time`."""
 LEASE_POLL = 0.05
@@ -87,8 +88,7 @@ class Operations(pyfuse3.Operations):
         self.tally = Tally()
         self.mistakes = Mistakes()
         self._walks = Walks(lambda: self.tally.failures)
-        # Reads that hang must not use up the threads of all others too soon.
-        self._limiter = trio.CapacityLimiter(THREADS)
+        self._threads = Threads(THREADS, waiting)
         self._nodes = NodeTable(view.root, self._let_go)
         self._live = LiveFiles()
         self.ahead = Ahead(view, self._nodes, self._live, self.mistakes)
@@ -335,12 +335,7 @@ class Operations(pyfuse3.Operations):
             content = read(nowait=True)
         except BlockingIOError:
             # Waiting for a disk, maybe for ever, is no reason for others to wait.
-            with self._waiting():
-                content = await trio.to_thread.run_sync(
-                    partial(read, nowait=False),
-                    abandon_on_cancel=True,
-                    limiter=self._limiter,
-                )
+            content = await self._threads.run(partial(read, nowait=False))
         self.tally.served(len(content))
         return content
 
