@@ -263,6 +263,6 @@ def _show_master_key(master_key: bytes) -> None:
     for line in lines:
         print(f"    {line}")
     print(
-        "\nIt opens the backup when the passphrase or the config is lost, and it is\n"
-        "shown only this once. Print it and keep it in a drawer, away from the backup."
+        "\nIt opens the backup when the passphrase or the config is lost. Keep it on\n"
+        "paper, away from the backup; `revcrypt paper` prints a sheet that has it all."
     )

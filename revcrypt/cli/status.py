@@ -56,19 +56,26 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         )
     try:
         mount, told = asking.ask(path)
-    except (MountpointError, NotAnsweringError):
+    except (MountpointError, NotAnsweringError) as error:
         _write_metrics(prometheus, path, None)
+        if arguments.json:
+            _write_json({"mountpoint": path, "complaints": [str(error)]})
         raise
     _write_metrics(prometheus, path, told)
     complaints = _complaints(told, arguments.within)
+    source = os.fsdecode(mount.source)
     if arguments.json:
-        shown = {"mountpoint": path, **told, "complaints": complaints}
-        output.write(json.dumps(shown, indent=2).encode() + b"\n")
+        _write_json(
+            {"mountpoint": path, "source": source, **told, "complaints": complaints}
+        )
     else:
-        source = os.fsdecode(mount.source)
         for line in status_text.lines(path, source, told, complaints):
             output.write_line(line)
     return ExitCode.FINDINGS if complaints else ExitCode.OK
+
+
+def _write_json(shown: dict[str, Any]) -> None:
+    output.write(json.dumps(shown, indent=2).encode() + b"\n")
 
 
 def _write_metrics(file: str | None, path: str, told: dict[str, Any] | None) -> None:

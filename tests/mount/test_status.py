@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copytree
 from subprocess import PIPE
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -85,6 +86,14 @@ def test_in_words(view: Path) -> None:
     assert rows["view"].strip().startswith(f"{view} shows ")
     assert "complete: " in rows["last walk"]
     assert "last read" in rows["content"]
+
+
+def test_for_scripts(view: Path) -> None:
+    """What is mounted where, and all that the view tells, but for what changes."""
+    answer = asked(view)
+    assert answer["mountpoint"] == str(view)
+    assert answer["source"] == run("findmnt", "-no", "SOURCE", view).stdout.strip()
+    assert answer.keys() - tells(view).keys() == {"mountpoint", "source", "complaints"}
 
 
 def test_complete_pulls(mounts: Mounts, view: Path) -> None:
@@ -221,6 +230,9 @@ def test_crashed(view: Path) -> None:
         os.kill(pid, signal.SIGKILL)
     message = refused(ExitCode.MOUNTPOINT, "status", view)
     assert "has crashed" in message
+    answer = asked(view, code=ExitCode.MOUNTPOINT)
+    assert answer == {"mountpoint": str(view), "complaints": [ANY]}
+    assert "has crashed" in answer["complaints"][0]
 
 
 IMPATIENT = """
