@@ -9,7 +9,7 @@ from threading import Lock, local
 from revcrypt.errors import SourceChangedError
 from revcrypt.format.content import Bytes
 from revcrypt.view.nodes import Attrs
-from revcrypt.view.pages import Pages
+from revcrypt.view.pages import are_in_memory
 
 _ROOM = 1 << 18
 """Bytes for what the kernel reads at once, 128 KiB, in whole blocks of either side."""
@@ -60,7 +60,8 @@ class BytesFile:
 class SourceFile:
     """A file of the source, read through a descriptor that is owned by this object.
 
-    *attrs* turns a status of the file into what the view shows of it.
+    *attrs* turns a status of the file into what the view shows of it. *is_paged* tells
+    that its filesystem does not know RWF_NOWAIT, but the kernel which pages it has.
     Reads are safe from several threads; a lock lets one in at a time.
     """
 
@@ -70,6 +71,8 @@ class SourceFile:
         fd: int,
         status: os.stat_result,
         attrs: Callable[[os.stat_result], Attrs],
+        *,
+        is_paged: bool,
     ) -> None:
         self.path = path
         self.stamp: object = (
@@ -81,8 +84,7 @@ class SourceFile:
         )
         self._fd = fd
         self._attrs = attrs
-        self._pages: Pages | None = None
-        """What tells where the filesystem cannot."""
+        self._is_paged = is_paged
         self._lock = Lock()
         self.quiet = is_quiet(status.st_mtime_ns, status.st_ctime_ns)
 
@@ -111,8 +113,6 @@ class SourceFile:
         # The number may be another file's by the time of a late call.
         fd, self._fd = self._fd, -1
         os.close(fd)
-        if self._pages is not None:
-            self._pages.close()
 
     def _pread(self, size: int, offset: int, nowait: bool) -> Bytes:
         """Read exactly *size* bytes of the source, to be used before the next call."""
@@ -131,16 +131,16 @@ class SourceFile:
         return buffer
 
     def _preadv_nowait(self, buffer: memoryview, offset: int) -> int:
-        if self._pages is None:
-            try:
-                return os.preadv(self._fd, [buffer], offset, os.RWF_NOWAIT)
-            except OSError as error:
-                if error.errno != EOPNOTSUPP:
-                    raise
-            self._pages = Pages(self._fd, os.fstat(self._fd))
-        if self._pages.are_in_memory(offset, len(buffer)):
+        if self._is_paged:
+            if not are_in_memory(self._fd, offset, len(buffer)):
+                return -1
             return os.preadv(self._fd, [buffer], offset)
-        return -1
+        try:
+            return os.preadv(self._fd, [buffer], offset, os.RWF_NOWAIT)
+        except OSError as error:
+            if error.errno != EOPNOTSUPP:
+                raise
+            return -1  # This filesystem cannot tell whether it would have to wait.
 
 
 def _scratch(size: int) -> memoryview:

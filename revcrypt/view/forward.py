@@ -147,6 +147,7 @@ class ForwardView(TreeView):
             cipher=self.volume.content,
             holes=not self.strict,
             attrs=lambda status: self._status_attrs(node, status),
+            is_paged=status.st_dev in self.mounts.paged,
         )
 
     # Extended attributes

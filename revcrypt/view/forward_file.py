@@ -25,8 +25,9 @@ class ForwardFile(SourceFile):
         cipher: ContentCipher,
         holes: bool,
         attrs: Callable[[os.stat_result], Attrs],
+        is_paged: bool = False,
     ) -> None:
-        super().__init__(path, fd, status, attrs)
+        super().__init__(path, fd, status, attrs, is_paged=is_paged)
         self._cipher = cipher
         self._holes = holes
         self._cipher_size = status.st_size

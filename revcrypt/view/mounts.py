@@ -17,6 +17,8 @@ MOUNTINFO = "/proc/{}/mountinfo"
 _OURS = b"revcrypt"
 _SERVED = frozenset(b"nfs nfs4 cifs smb3 9p afs ceph coda lustre autofs".split())
 _ENCRYPTED = (_OURS, b"gocryptfs-reverse")
+_PAGED = (b"overlay", b"tmpfs")
+"""Without RWF_NOWAIT; but a page that the kernel has can be read without waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,9 @@ class Mount:
     """Its mount ID, as `fdinfo` has it too."""
     parent: int
     """The mount ID of what it is mounted on."""
+    device: int
+    """What `st_dev` is of what is in it, at least where it is no overlay of several
+    filesystems, nor btrfs."""
     mountpoint: bytes
     options: frozenset[bytes]
     fstype: bytes
@@ -69,6 +74,7 @@ def read_mounts(process: str = "self") -> Iterator[Mount]:
             yield Mount(
                 int(fields[0]),
                 int(fields[1]),
+                os.makedev(*map(int, fields[2].split(b":"))),
                 _unescape(fields[4]),
                 frozenset(fields[5].split(b",")),
                 _unescape(fields[after + 1]),
@@ -100,15 +106,19 @@ class MountsBelow:
     root_fd: int
     distant: tuple[bytes, ...] = field(default=(), init=False)
     """Where something is mounted that may hang, but for what asking would mount first."""
+    paged: frozenset[int] = field(default=frozenset(), init=False)
+    """Devices, not only below the source, that `pages` is for."""
     _names: set[bytes] = field(default_factory=set)
     _mounts: dict[bytes, Mount] = field(default_factory=dict)
 
     def refresh(self) -> None:
         """Read the mounts again; they have changed."""
         root = os.readlink(b"/proc/self/fd/%d" % self.root_fd).rstrip(b"/") + b"/"
+        mounts = list(read_mounts())
+        self.paged = frozenset(m.device for m in mounts if m.fstype in _PAGED)
         self._mounts = {
             mount.mountpoint[len(root) :]: mount
-            for mount in read_mounts()
+            for mount in mounts
             if mount.mountpoint.startswith(root) and mount.mountpoint != root
         }
         self.distant = tuple(

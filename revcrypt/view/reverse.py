@@ -352,6 +352,7 @@ class ReverseView(TreeView):
             cipher=self._volume.sealer,
             ids=ids,
             attrs=lambda status: self._status_attrs(node, status),
+            is_paged=status.st_dev in self.mounts.paged,
         )
 
     # Extended attributes

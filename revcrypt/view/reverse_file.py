@@ -43,8 +43,9 @@ class ReverseFile(SourceFile):
         cipher: AesSiv,
         ids: FileIds,
         attrs: Callable[[os.stat_result], Attrs],
+        is_paged: bool = False,
     ) -> None:
-        super().__init__(path, fd, status, attrs)
+        super().__init__(path, fd, status, attrs, is_paged=is_paged)
         self.stamp = ids, self.stamp
         self._cipher = cipher
         self._ids = ids

@@ -97,7 +97,7 @@ def test_watchdog(
 
 def mount(mountpoint: bytes, fstype: bytes) -> Mount:
     """Return a mount as the first process sees it."""
-    return Mount(1, 0, mountpoint, frozenset(), fstype, b"source", frozenset())
+    return Mount(1, 0, 0, mountpoint, frozenset(), fstype, b"source", frozenset())
 
 
 @pytest.fixture

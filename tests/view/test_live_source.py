@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from revcrypt.errors import SourceChangedError
-from revcrypt.view import pages
+from revcrypt.view import mounts
 from revcrypt.view.nodes import OpenFile
 from revcrypt.view.reverse_file import KEPT_BLOCKS
 from tests.view.trees import at, cipher_size, reverse_view, seal, unseal
@@ -218,7 +218,7 @@ def test_nowait_takes_all_or_nothing(
         return count
 
     monkeypatch.setattr(os, "preadv", preadv)
-    monkeypatch.setattr(pages, "_filesystem", lambda _: 0)
+    monkeypatch.setattr(mounts, "_PAGED", ())
     with opened(path) as file, cipher_path(path) as shown:
         with pytest.raises(BlockingIOError):
             file.read(18, 4128, nowait=True)

@@ -46,7 +46,8 @@ def test_a_line_has_any_number_of_optional_fields(
     """Type and source are found behind the separator, wherever that is."""
     mountinfo(line(b"/mnt", optional, b"//host/share", b"cifs"))
     options = frozenset([b"rw", b"noatime"]), frozenset([b"ro", b"user_id=0"])
-    mount = Mount(36, 35, b"/mnt", options[0], b"cifs", b"//host/share", options[1])
+    device, share = os.makedev(0, 50), b"//host/share"
+    mount = Mount(36, 35, device, b"/mnt", options[0], b"cifs", share, options[1])
     assert list(read_mounts()) == [mount]
 
 
