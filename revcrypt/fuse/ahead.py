@@ -6,8 +6,9 @@ looks for a request. Which one is next is told by the order in which the client 
 through the directories before it: as they were listed (find, tar, cp), or sorted (rsync,
 restic, borg). A client that does neither is left alone.
 
-What was looked at ahead is used only a moment later, and only for a directory that has
-not changed since; so nobody sees anything older than the kernel would have kept for him.
+What was looked at ahead counts as told at that time, although it is told a moment later.
+So it is used only for a directory that has not changed since, for files that nobody has
+open, and if nobody was told of a changing file meanwhile, which may be one of these.
 """
 
 import time
@@ -77,18 +78,18 @@ class _Walk:
 class Listing:
     """A directory's entries, and what was found behind the first of them.
 
-    *found* has None for an entry that has gone. It counts until *fresh_until*, monotonic.
+    *found* has None for an entry that has gone; *begun* is monotonic.
     """
 
     node: Node
     children: list[Child]
     attrs: Attrs
-    fresh_until: float
+    begun: float
     found: list[Found | None] = field(default_factory=list)
 
     def is_fresh(self) -> bool:
-        """Tell whether what was found still counts."""
-        return time.monotonic() < self.fresh_until
+        """Tell whether what was found is recent enough."""
+        return time.monotonic() < self.begun + AHEAD
 
 
 class Ahead:
@@ -171,9 +172,9 @@ class Ahead:
             attrs.mtime_ns, attrs.ctime_ns
         ):
             return  # The times of what has just changed do not tell another change.
-        fresh_until = time.monotonic() + AHEAD
+        begun = time.monotonic()
         children = self._view.entries(node)
-        listing = self._listing = Listing(node, children, attrs, fresh_until)
+        listing = self._listing = Listing(node, children, attrs, begun)
         yield
         for number, child in enumerate(children, 1):
             if self._view.may_wait(child):

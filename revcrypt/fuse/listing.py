@@ -53,10 +53,15 @@ class OpenDirectory:
         """Return the names of those that are directories, or may be."""
         return [node.shown_name for node in self.directories] + self.unusable
 
-    def found_ahead(self) -> Sequence[Found | None]:
-        """Return what is behind the first entries, as far as that is known."""
+    def found_ahead(self, changing_at: float) -> Sequence[Found | None]:
+        """Return what is behind the first entries, as far as that is known.
+
+        *changing_at* is when somebody was last told of a changing file, monotonic.
+        """
         ahead = self.ahead
-        return ahead.found if ahead is not None and ahead.is_fresh() else ()
+        if ahead is None or not ahead.is_fresh() or ahead.begun <= changing_at:
+            return ()
+        return ahead.found
 
 
 class OpenDirectories:
@@ -133,15 +138,13 @@ class OpenDirectories:
                     return
 
         counted = False
-        ahead, timeout = directory.found_ahead(), self._timeout(node)
+        ahead = directory.found_ahead(self._live.changing_at)
+        timeout = self._timeout(node)
         for index in range(max(start_id - DOTS, 0), len(directory.children)):
             child = directory.children[index]
             try:
-                if index < len(ahead):
-                    ready = ahead[index]
-                    found = None if ready is None else self._reported(ready)
-                else:
-                    found = self._child(directory, child)
+                ready = ahead[index] if index < len(ahead) else None
+                found = self._ready(ready) or self._child(directory, child)
             except NotReachedError as error:
                 if counted:
                     return  # What was counted must not wait.
@@ -171,13 +174,13 @@ class OpenDirectories:
             entries, below = len(directory.children), directory.names_below()
             self._walks.listed(directory.walk, node, entries, below)
 
-    def _reported(self, found: Found) -> tuple[Node, EntryAttributes]:
-        """Return what to report of what was looked at ahead."""
+    def _ready(self, found: Found | None) -> tuple[Node, EntryAttributes] | None:
+        """Return what to report of what was looked at ahead, if that still holds."""
+        if found is None or self._live.opened(found[0].inode) is not None:
+            return None
         node, attrs, entry = found
-        node, told = tell_apart(self._view, self._nodes, node, attrs)
-        if told is not attrs or self._live.opened(node.inode) is not None:
-            entry = self._live.entry(told, None)
-        return node, entry
+        _, told = tell_apart(self._view, self._nodes, node, attrs)
+        return (node, entry) if told is attrs else None
 
     def _child(
         self, directory: OpenDirectory, child: Child

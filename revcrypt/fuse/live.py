@@ -20,6 +20,7 @@ attributes for a second, and pages, for all clients together. So:
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
+from math import inf
 from stat import S_ISREG
 from typing import Generic, NamedTuple, TypeVar
 
@@ -32,6 +33,8 @@ from revcrypt.view.files import is_quiet
 from revcrypt.view.nodes import Attrs, Node, OpenFile, blocks_of
 
 _KERNEL_KEEPS = AHEAD + TIMEOUT + 0.1
+RELIED_ON = 2 * _KERNEL_KEEPS + 0.1
+"""Seconds after which `LiveFiles.forget_old` leaves nothing of files that were quiet."""
 _PROCESS_RELIES = 10.0
 """Seconds between two questions of a process that belong together."""
 _HELD_BACK = 600.0
@@ -142,6 +145,8 @@ class LiveFiles:
         """By inode: what all were told of files that were quiet then."""
         self._changing = _Recent[tuple[int, int]](_PROCESS_RELIES)
         """By inode and process: what a process was told of a file that was not."""
+        self.changing_at = -inf
+        """When that was last, monotonic."""
         self._cached: dict[int, Reader] = {}
         """By inode: the reader that fills the page cache."""
         self._open: dict[int, list[Reader]] = {}
@@ -175,14 +180,16 @@ class LiveFiles:
                     return repeated, TIMEOUT
                 cached.believed_size = attrs.size
             if tid is not None and (held := self._held(readers, tid)) is not None:
-                repeated = held.repeated(attrs)
-                self._changing.add((inode, process_of(tid)), _Told.of(repeated))
-                return repeated, 0
+                return self._tell_one(held.repeated(attrs), tid)
         if is_quiet(attrs.mtime_ns, attrs.ctime_ns):
             self._quiet.add(inode, _Told.of(attrs))
             return attrs, TIMEOUT
-        if tid is not None:
-            self._changing.add((inode, process_of(tid)), _Told.of(attrs))
+        return (attrs, 0) if tid is None else self._tell_one(attrs, tid)
+
+    def _tell_one(self, attrs: Attrs, tid: int) -> tuple[Attrs, float]:
+        told = _Told.of(attrs)
+        self._changing.add((attrs.inode, process_of(tid)), told)
+        self.changing_at = told.at
         return attrs, 0
 
     def _held(self, readers: list[Reader], tid: int) -> _Told | None:
@@ -239,9 +246,10 @@ class LiveFiles:
             return told or mine
         return told if told.at > mine.at else mine
 
-    def forget_old(self) -> bool:
-        """Release what nobody relies on any more; tell whether anything is left."""
-        return any([bool(self._quiet), bool(self._changing)])
+    def forget_old(self) -> None:
+        """Release what was told so long ago that nobody relies on it."""
+        self._quiet.drop_old()
+        self._changing.drop_old()
 
     def opened(self, inode: int) -> Reader | None:
         """Return the latest reader of *inode*, if it is open at all."""

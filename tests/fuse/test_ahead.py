@@ -11,8 +11,6 @@ import pytest
 
 from revcrypt.fuse.ahead import MAX_DIRECTORY_SIZE, STEP, Ahead, Listing
 from revcrypt.fuse.entries import AHEAD
-from revcrypt.fuse.live import LiveFiles
-from revcrypt.fuse.mistakes import Mistakes
 from revcrypt.fuse.operations import Operations
 from revcrypt.view import mounts
 from revcrypt.view.nodes import Node, NodeTable, View
@@ -58,13 +56,18 @@ def view(source: Path) -> Iterator[ReverseView]:
 
 
 @pytest.fixture
-def nodes(view: ReverseView) -> NodeTable:
-    return NodeTable(view.root, view.forget)
+def ops(view: ReverseView) -> Operations:
+    return Operations(view)
 
 
 @pytest.fixture
-def ahead(view: ReverseView, nodes: NodeTable) -> Ahead:
-    return Ahead(view, nodes, LiveFiles(), Mistakes())
+def nodes(ops: Operations) -> NodeTable:
+    return ops._nodes
+
+
+@pytest.fixture
+def ahead(ops: Operations) -> Ahead:
+    return ops.ahead
 
 
 def report(view: View, ahead: Ahead, node: Node) -> list[Node]:
@@ -317,8 +320,6 @@ def test_nothing_is_opened_for_what_was_forgotten(
     assert following in directories
     for node in directories:
         assert nodes.forget(node.inode, 1) is node
-        ahead.forget(node)
-        view.forget(node)
     assert steps(ahead) == 0
     assert ahead._listing is None
     assert len(view.source._dir_fds) <= kept
