@@ -104,6 +104,13 @@ class EagerTrio:
         finally:
             self._waiting -= 1
 
+    def has_request(self) -> bool:
+        """Tell whether anything waits to be taken up at this moment."""
+        ready = dict(self._poll.poll(0))
+        # The kernel tells of that once.
+        self._have_mounts_changed |= self._mountinfo_fd in ready
+        return bool(ready)
+
     def notify_closing(self, fd: int) -> None:
         """Wake the tasks that wait for *fd*, for good."""
         self._closing = True

@@ -1,7 +1,7 @@
 """One read-only `Operations` for both views: translate, await, reply.
 
 What the filesystem looks like is decided in the view; here are only inode numbers,
-handles and errnos. Everything but a read that has to wait for a disk runs in the one
+handles and errnos. Everything but a read that may have to wait for a disk runs in the one
 task that got the request: a trip through a thread costs more than the work itself.
 """
 
@@ -40,7 +40,7 @@ from revcrypt.fuse.apart import tell_apart
 from revcrypt.fuse.disks import Disks
 from revcrypt.fuse.entries import TIMEOUT
 from revcrypt.fuse.listing import OpenDirectories
-from revcrypt.fuse.live import LiveFiles, Reader
+from revcrypt.fuse.live import RELIED_ON, LiveFiles, Reader
 from revcrypt.fuse.mistakes import Mistakes
 from revcrypt.fuse.replies import replies
 from revcrypt.fuse.tally import Tally
@@ -65,8 +65,9 @@ log = logging.getLogger(__name__)
 class Operations(pyfuse3.Operations):
     """Answers the kernel's requests from *view*.
 
-    *waiting* is entered while a request waits, so that others can be answered. *access*
-    says who is answered at all, *disks* which disks have to be waited for.
+    *waiting* is entered while a request waits, so that others can be answered, and
+    *are_others* tells whether there are any. *access* says who is answered at all,
+    *disks* which disks have to be waited for.
     """
 
     supports_dot_lookup = False
@@ -76,6 +77,7 @@ class Operations(pyfuse3.Operations):
         view: View,
         *,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        are_others: Callable[[], bool] = lambda: False,
         access: Access = EVERYBODY,
         disks: Disks | None = None,
     ) -> None:
@@ -88,7 +90,7 @@ class Operations(pyfuse3.Operations):
         self.tally = Tally()
         self.mistakes = Mistakes()
         self._walks = Walks(lambda: self.tally.failures)
-        self._threads = Threads(THREADS, waiting)
+        self._threads = Threads(THREADS, waiting, are_others)
         self._nodes = NodeTable(view.root, self._let_go)
         self._live = LiveFiles()
         self.ahead = Ahead(view, self._nodes, self._live, self.mistakes)
@@ -173,12 +175,12 @@ class Operations(pyfuse3.Operations):
         """
         while True:
             await self._forgotten.wait()
-            await trio.sleep(1)
-            if self._live.forget_old():
-                continue
+            await trio.sleep(RELIED_ON)
             self._forgotten = trio.Event()
-            if len(self._nodes) < FEW:
-                gc.collect()
+            with self.mistakes.survived("giving memory back"):
+                self._live.forget_old()
+                if len(self._nodes) < FEW:
+                    gc.collect()
 
     @replies(_inode_path)
     async def getattr(self, inode: InodeT, ctx: RequestContext) -> EntryAttributes:

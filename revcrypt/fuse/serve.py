@@ -112,6 +112,7 @@ def serve(
     operations = Operations(
         view,
         waiting=eager.waiting,
+        are_others=eager.has_request,
         access=options.access,
         disks=Disks(distant, eager.waiting),
     )

@@ -67,6 +67,28 @@ async def test_a_waiting_request_is_taken_at_once(
         nursery.cancel_scope.cancel()
 
 
+async def test_a_look_in_between(
+    mountinfo: tuple[socket.socket, socket.socket],
+    eager: EagerTrio,
+    pipe: tuple[int, int],
+    changes: list[str],
+) -> None:
+    """It tells of a request, and loses nothing of what the kernel tells only once."""
+    read_fd, write_fd = pipe
+    os.write(write_fd, b"x")
+    await eager.wait_readable(read_fd)
+    assert eager.has_request()
+    os.read(read_fd, 1)
+    assert not eager.has_request()
+    mountinfo[1].send(b"!", socket.MSG_OOB)
+    assert eager.has_request()
+    mountinfo[0].recv(1, socket.MSG_OOB)
+    assert not eager.has_request()
+    os.write(write_fd, b"x")
+    await eager.wait_readable(read_fd)
+    assert changes == ["mounts changed"]
+
+
 async def test_tasks_take_turns(eager: EagerTrio, pipe: tuple[int, int]) -> None:
     """Several tasks wait for one descriptor; each request is taken by exactly one."""
     read_fd, write_fd = pipe
