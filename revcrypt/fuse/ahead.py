@@ -78,7 +78,7 @@ class _Walk:
 class Listing:
     """A directory's entries, and what was found behind the first of them.
 
-    *found* has None for an entry that has gone; *begun* is monotonic.
+    *found* has None for an entry that has to be looked at anew; *begun* is monotonic.
     """
 
     node: Node
@@ -184,11 +184,15 @@ class Ahead:
             except FileNotFoundError:
                 listing.found.append(None)
             else:
-                found, attrs = tell_apart(self._view, self._nodes, found, attrs)
-                entry = self._live.entry(attrs, None)
-                listing.found.append((found, attrs, entry))
+                listing.found.append(self._ready(found, attrs))
             if number % STEP == 0:
                 yield
+
+    def _ready(self, found: Node, attrs: Attrs) -> Found | None:
+        found, attrs = tell_apart(self._view, self._nodes, found, attrs)
+        if self._live.opened(found.inode) is not None:
+            return None  # What it is told depends on its readers, at that moment.
+        return found, attrs, self._live.entry(attrs, None)
 
 
 def _inodes(nodes: Sequence[Node]) -> "array[int]":

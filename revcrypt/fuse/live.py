@@ -146,7 +146,7 @@ class LiveFiles:
         self._changing = _Recent[tuple[int, int]](_PROCESS_RELIES)
         """By inode and process: what a process was told of a file that was not."""
         self.changing_at = -inf
-        """When that was last, monotonic."""
+        """When anybody was last told of a change, monotonic."""
         self._cached: dict[int, Reader] = {}
         """By inode: the reader that fills the page cache."""
         self._open: dict[int, list[Reader]] = {}
@@ -182,7 +182,12 @@ class LiveFiles:
             if tid is not None and (held := self._held(readers, tid)) is not None:
                 return self._tell_one(held.repeated(attrs), tid)
         if is_quiet(attrs.mtime_ns, attrs.ctime_ns):
-            self._quiet.add(inode, _Told.of(attrs))
+            told = _Told.of(attrs)
+            if tid is not None:
+                before = self._quiet.get(inode)
+                if before is not None and before[1:] != told[1:]:
+                    self.changing_at = told.at  # A clock of another machine has told it.
+            self._quiet.add(inode, told)
             return attrs, TIMEOUT
         return (attrs, 0) if tid is None else self._tell_one(attrs, tid)
 

@@ -175,8 +175,8 @@ class Operations(pyfuse3.Operations):
         """
         while True:
             await self._forgotten.wait()
-            await trio.sleep(RELIED_ON)
             self._forgotten = trio.Event()
+            await trio.sleep(RELIED_ON)
             with self.mistakes.survived("giving memory back"):
                 self._live.forget_old()
                 if len(self._nodes) < FEW:

@@ -103,3 +103,29 @@ async def test_somebody_has_opened_less(ops: Operations, told: Told, path: Path)
     handle = (await ops.open(inode, os.O_RDONLY, CTX)).fh
     assert await report(ops, told, directory) == (cipher_size(5000), 0)
     await ops.release(handle)
+
+
+async def test_somebody_had_opened_less(ops: Operations, told: Told, path: Path) -> None:
+    """What is held back for readers is not told any more when they have gone."""
+    directory = (await ops.lookup(ROOT, b"directory", CTX)).st_ino
+    inode = (await ops.lookup(directory, b"file", CTX)).st_ino
+    handle = (await ops.open(inode, os.O_RDONLY, CTX)).fh
+    os.truncate(path, 9500)
+    assert (await ops.getattr(inode, CTX)).st_size == cipher_size(9000)
+    assert await look_ahead(ops) == directory
+    await ops.release(handle)
+    assert (await ops.getattr(inode, CTX)).st_size == cipher_size(9500)
+    assert await report(ops, told, directory) == (cipher_size(9500), TIMEOUT)
+
+
+async def test_another_machine_has_the_time(
+    ops: Operations, told: Told, path: Path
+) -> None:
+    """A change that seems to be old, by the clock of a file server, is one, too."""
+    directory = (await ops.lookup(ROOT, b"directory", CTX)).st_ino
+    await ops.lookup(directory, b"file", CTX)
+    assert await look_ahead(ops) == directory
+    os.truncate(path, 5000)
+    entry = await ops.lookup(directory, b"file", CTX)
+    assert (entry.st_size, entry.attr_timeout) == (cipher_size(5000), TIMEOUT)
+    assert await report(ops, told, directory) == (cipher_size(5000), TIMEOUT)
