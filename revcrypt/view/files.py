@@ -9,7 +9,7 @@ from threading import Lock, local
 from revcrypt.errors import SourceChangedError
 from revcrypt.format.content import Bytes
 from revcrypt.view.nodes import Attrs
-from revcrypt.view.pages import are_in_memory
+from revcrypt.view.pages import are_in_memory, are_told
 
 _ROOM = 1 << 18
 """Bytes for what the kernel reads at once, 128 KiB, in whole blocks of either side."""
@@ -84,7 +84,7 @@ class SourceFile:
         )
         self._fd = fd
         self._attrs = attrs
-        self._is_paged = is_paged
+        self._is_paged = is_paged and are_told(fd)
         self._lock = Lock()
         self.quiet = is_quiet(status.st_mtime_ns, status.st_ctime_ns)
 
@@ -132,6 +132,10 @@ class SourceFile:
 
     def _preadv_nowait(self, buffer: memoryview, offset: int) -> int:
         if self._is_paged:
+            status = os.fstat(self._fd)
+            # Below an overlay there may be XFS, which lets readers wait for a writer.
+            if not is_quiet(status.st_mtime_ns, status.st_ctime_ns):
+                return -1
             if not are_in_memory(self._fd, offset, len(buffer)):
                 return -1
             return os.preadv(self._fd, [buffer], offset)

@@ -6,7 +6,6 @@ mincore(2) tells which pages of a file are in memory, of a mapping that is never
 
 import ctypes
 import os
-from fcntl import F_GETFL, fcntl
 from mmap import MAP_SHARED, PAGESIZE, PROT_READ
 
 _libc = ctypes.CDLL(None)
@@ -24,15 +23,21 @@ _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
 _FAILED = ctypes.c_void_p(-1).value
 
 
+def are_told(fd: int) -> bool:
+    """Tell whether the kernel tells us the pages of a file.
+
+    To others than its owner, who may be another one in a layer of an overlay, it says
+    that all is in memory.
+    """
+    return not are_in_memory(fd, os.fstat(fd).st_size + PAGESIZE, 1)
+
+
 def are_in_memory(fd: int, offset: int, size: int) -> bool:
     """Tell whether *size* bytes (1 or more) from *offset* of a file are.
 
     False if that cannot be found out. A mapping for each question costs 6 µs; one for
     each open file would use up what a process may have.
     """
-    # The kernel tells those only who may read without a trace, and says yes to others.
-    if not fcntl(fd, F_GETFL) & os.O_NOATIME:
-        return False
     skipped = offset % PAGESIZE
     length = skipped + size
     start = _libc.mmap(None, length, PROT_READ, MAP_SHARED, fd, offset - skipped)

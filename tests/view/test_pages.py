@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from revcrypt.view import mounts
-from revcrypt.view.pages import are_in_memory
+from revcrypt.view.pages import are_in_memory, are_told
 from tests.view.trees import at, content, reverse_view
 
 CONTENT = bytes(range(256)) * 400
@@ -45,13 +46,20 @@ def overlaid(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
         subprocess.run(["umount", merged], check=True, timeout=60)
 
 
-def asked(path: Path, *spans: tuple[int, int], flags: int = os.O_NOATIME) -> list[bool]:
+def asked(path: Path, *spans: tuple[int, int]) -> list[bool]:
     """Ask for parts of a file, each from an offset and of a size."""
-    fd = os.open(path, os.O_RDONLY | flags)
+    fd = os.open(path, os.O_RDONLY)
     answers = [are_in_memory(fd, *span) for span in spans]
     os.close(fd)
     assert str(path) not in Path("/proc/self/maps").read_text()
     return answers
+
+
+@pytest.fixture(autouse=True)
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do everything when the last change is an hour ago."""
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 3_600_000_000_000)
 
 
 def read(path: Path) -> bytes:
@@ -89,10 +97,33 @@ def test_a_hole_is_not(in_memory: Path) -> None:
     assert asked(in_memory, *spans) == [True, False, False]
 
 
+@needs_root
 def test_who_is_told_nothing(in_memory: Path) -> None:
-    """To whom it is to be kept secret, the kernel says that all is in memory."""
-    assert asked(in_memory, (0, 1)) == [True]
-    assert asked(in_memory, (0, 1), flags=0) == [False]
+    """To others than the owner, the kernel says that all is in memory, and more."""
+    fd = os.open(in_memory, os.O_RDONLY)
+    assert are_told(fd)
+    os.seteuid(65534)
+    try:
+        assert are_in_memory(fd, 10 * len(CONTENT), 1)
+        assert not are_told(fd)
+    finally:
+        os.seteuid(0)
+    os.close(fd)
+
+
+def test_a_file_that_is_written_to(
+    in_memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader might have to wait for the writer, if that is not tmpfs."""
+    with reverse_view(in_memory.parent) as view:
+        node = at(view, os.fsencode(in_memory.name))
+        with closing(view.open(node)) as file:
+            assert file.read(0, 1, nowait=True)
+            changed_ns = in_memory.stat().st_ctime_ns
+            monkeypatch.setattr(time, "time_ns", lambda: changed_ns)
+            with pytest.raises(BlockingIOError):
+                file.read(0, 100, nowait=True)
+            assert len(file.read(0, 100, nowait=False)) == 100
 
 
 def test_other_filesystems(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +142,8 @@ def test_what_has_to_be_read_from_a_disk(overlaid: tuple[Path, Path]) -> None:
     os.fsync(fd)
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     os.close(fd)
+    if asked(path, (0, PAGE)) == [True]:
+        pytest.skip("the directory for temporary files is in memory itself")
     assert asked(shown, (0, PAGE)) == [False]
     with pytest.raises(BlockingIOError):
         read(shown)
