@@ -156,7 +156,8 @@ def settle(
         if not key.is_proven and not lenient:
             raise MasterKeyError(
                 "the master key opens nothing here",
-                hint="it is another backup's, or nothing in this one is whole",
+                hint="compare it with the paper, digit by digit; or it is another "
+                "backup's, or nothing in this one is whole",
             )
         log.warning("the key opens nothing that was tried; is this its directory?")
         return key

@@ -144,7 +144,10 @@ def _what_instead(path: str) -> str:
             "name it with --config; only for a new backup, create one with revcrypt "
             f"init {directory}"
         )
-    return "name it with --config, or give the master key with --masterkey"
+    return (
+        "name the config itself, with --config or instead of the directory, or give the "
+        "master key with --masterkey"
+    )
 
 
 def unlock(

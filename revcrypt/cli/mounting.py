@@ -96,7 +96,11 @@ def mount_reverse(
         owner=request.owner,
     )
     if view.shows_config and not (key.is_proven or is_noted):
-        log.warning("the view shows %s, unproven for this key", request.config.path)
+        log.warning(
+            "nothing proves that this is the key of %s; if it is mistyped, the next pull "
+            "replaces the whole backup",
+            request.config.path,
+        )
     return _serve(view, request, inherited)
 
 

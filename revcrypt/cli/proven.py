@@ -103,13 +103,7 @@ def find_proof(
     """
     register = RecoveryFiles.of(config).register()
     present = [epoch for epoch in register.epochs if not epoch.until]
-    is_noted = recovery_keys.check_not_ended(register, key.master_key)
-    if present and not is_noted:
-        raise MasterKeyError(
-            "this is not the master key that the backup has now",
-            hint="the fingerprints differ; revcrypt recovery list shows those of the "
-            "backup",
-        )
+    is_noted = recovery_keys.check_noted(register, key.master_key)
     if not key.is_proven:
         cipherdir = cipherdir or _beside(config)
     if cipherdir is not None:

@@ -45,13 +45,28 @@ def check_not_ended(register: Register, master_key: bytes) -> bool:
 def knows(config: ConfigPath, master_key: bytes) -> bool:
     """Tell whether the register beside a config has noted that as its master key.
 
-    Raises `MasterKeyError` if it is that of an earlier epoch.
+    Raises `MasterKeyError` if it is that of an earlier epoch, or if another one is noted.
     """
     try:
         register = RecoveryFiles.of(config).register()
     except RecoveryError:
         return False
-    return check_not_ended(register, master_key)
+    return check_noted(register, master_key)
+
+
+def check_noted(register: Register, master_key: bytes) -> bool:
+    """Tell whether the register has noted that as the present master key.
+
+    Raises `MasterKeyError` if it is that of an earlier epoch, or if another one is noted.
+    """
+    is_noted = check_not_ended(register, master_key)
+    if not is_noted and any(not epoch.until for epoch in register.epochs):
+        raise MasterKeyError(
+            "this is not the master key that the backup has now",
+            hint="the fingerprints differ; revcrypt recovery list shows those of the "
+            "backup",
+        )
+    return is_noted
 
 
 def with_epoch(files: RecoveryFiles, register: Register, key: Key) -> Register:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from revcrypt.errors import ExitCode
+from tests.certificates import person
 from tests.cli.refusals import refused
 from tests.support import KEY, Mounts, is_mounted, revcrypt, run, write_secret
 from tests.view.trees import reverse_view, write_out
@@ -97,4 +98,35 @@ def test_an_unproven_config_is_told(mounts: Mounts) -> None:
     mounts.init(plain)
     view = mounts.mountpoint("view")
     result = revcrypt("reverse", "--masterkey=-", "-q", plain, view, stdin=WRONG)
-    assert "unproven for this key" in result.stderr
+    assert "nothing proves that this is the key of" in result.stderr
+
+
+@pytest.mark.fuse
+def test_a_key_that_is_known_to_be_another_one_shows_nothing(
+    mounts: Mounts,
+) -> None:
+    """The next pull would replace the whole backup by what nobody can open."""
+    plain = mounts.directory / "plain"
+    plain.mkdir()
+    mounts.init(plain)
+    person("ada").write(mounts.directory)
+    certificate = mounts.directory / "ada.crt.pem"
+    revcrypt(
+        "recovery",
+        "add",
+        f"--config={plain}",
+        f"--passfile={mounts.passfile}",
+        certificate,
+    )
+    view = mounts.mountpoint("view")
+    result = revcrypt(
+        "reverse",
+        "--masterkey=-",
+        "-q",
+        plain,
+        view,
+        stdin=WRONG,
+        status=ExitCode.MASTER_KEY,
+    )
+    assert "this is not the master key that the backup has now" in result.stderr
+    assert not is_mounted(view)
