@@ -201,6 +201,7 @@ def _summarise(tally: Tally, shown: Findings, *, salvage: bool) -> None:
             {
                 "type": "summary",
                 "files": tally.files,
+                "replaced": tally.replaced,
                 "bytes": tally.size,
                 "unchanged": tally.unchanged,
                 "others": tally.others,
@@ -218,6 +219,11 @@ def _summarise(tally: Tally, shown: Findings, *, salvage: bool) -> None:
         tally.others,
         tally.unchanged,
     )
+    if tally.replaced:
+        log.info(
+            "in the place of other files of the same name, which are gone: %d",
+            tally.replaced,
+        )
     if tally.escaping:
         log.info(
             "symlinks that lead out of what was restored, and were not followed: %d",

@@ -42,6 +42,8 @@ class Tally:
 
     files: int = 0
     size: int = 0
+    replaced: int = 0
+    """Those of *files* in whose place there was something else of that name."""
     unchanged: int = 0
     others: int = 0
     """Directories, links and special files."""
@@ -56,6 +58,7 @@ class Tally:
         """Add what another one counts, but not its findings."""
         self.files += other.files
         self.size += other.size
+        self.replaced += other.replaced
         self.unchanged += other.unchanged
         self.others += other.others
         self.escaping += other.escaping
@@ -161,6 +164,7 @@ class FileRestorer:
             for problem in self._target.finish_file(file, attrs, xattrs):
                 objects.tell(node, Kind.DESTINATION, problem)
         tally.files += 1
+        tally.replaced += file.has_replaced
         tally.size += size
         tally.zeroed += zeroed
         return True

@@ -161,6 +161,9 @@ class Target:
             file.finish()
             problems = self._set_attributes(file.fd, attrs, xattrs)
             fd, name = self._place(file.path)
+            with suppress(FileNotFoundError):
+                os.stat(name, dir_fd=fd, follow_symlinks=False)
+                file.has_replaced = True
             os.rename(temporary_name(name), name, src_dir_fd=fd, dst_dir_fd=fd)
         file.is_placed = True
         return problems
@@ -304,6 +307,8 @@ class NewFile:
         self.fd = fd
         self._size = 0
         self.is_placed = False
+        self.has_replaced = False
+        """Whether there was something else in its place."""
 
     def write(self, data: bytes) -> None:
         """Append *data*, with holes for whole pages of zeros."""

@@ -58,6 +58,19 @@ def test_on_a_pipe(copy: Path, dest: Path, command: Command) -> None:
     )
 
 
+def test_other_files_are_replaced(
+    plain: Path, copy: Path, dest: Path, command: Command
+) -> None:
+    """Who restores into what he has worked on since is told how much of that is gone."""
+    [path, *_] = [path for path in plain.iterdir() if is_file(path)]
+    dest.mkdir(exist_ok=True)
+    (dest / path.name).write_text("mine")
+    told = "in the place of other files of the same name, which are gone: 1\n"
+    assert told in command("restore", copy, dest).stderr
+    assert (dest / path.name).read_bytes() == path.read_bytes()
+    assert told not in command("restore", copy, dest).stderr
+
+
 def test_json(
     plain: Path,
     copy: Path,
@@ -80,6 +93,7 @@ def test_json(
     assert summary(said.stdout) == {
         "files": 12,
         "bytes": size,
+        "replaced": 0,
         "unchanged": 0,
         "others": last["others"],
         "escaping_links": ESCAPING,
