@@ -5,6 +5,7 @@ directory for the truth and a dead mount for an error. So only a clean stop unmo
 after a crash the mountpoint answers "Transport endpoint is not connected".
 """
 
+import ctypes
 import gc
 import logging
 import os
@@ -12,6 +13,7 @@ import resource
 import shutil
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -34,6 +36,7 @@ TASKS = THREADS + 8
 """Requests that may be under way: all that wait for a disk, and some that do not."""
 GARBAGE = 50_000
 """New objects after which to look for garbage; the default of 700 takes 5 % of a walk."""
+_M_ARENA_MAX = -8
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = logging.getLogger(__name__)
@@ -129,6 +132,7 @@ def serve(
         ) from None
     on_mounts_changed()
     _collect_seldom()
+    _share_heap()
     probe = partial(os.statvfs, mountpoint)
     try:
         on_mounted()
@@ -228,6 +232,12 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE)
+
+
+def _share_heap() -> None:
+    """Let threads use one heap: of each heap of their own, something would stay."""
+    with suppress(AttributeError):  # Other C libraries than glibc have no mallopt(3).
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _allow_many_files() -> None:
