@@ -114,6 +114,7 @@ def compare(plain: Path, restored: Path) -> None:
 def demo(own_tree: Path | None) -> None:
     """Do everything below the current directory."""
     plain = own_tree or Path("home")
+    Path("passphrase").touch(mode=0o600)
     Path("passphrase").write_text("correct horse battery staple\n")
     if own_tree is None:
         step("A home directory to back up")
