@@ -27,7 +27,13 @@ from revcrypt.cli import (
 from revcrypt.cli.configs import ConfigPath, Key
 from revcrypt.cli.secrets import read_master_key, read_private_key
 from revcrypt.cli.sizes import human
-from revcrypt.errors import DestinationError, ExitCode, UsageError, UserError
+from revcrypt.errors import (
+    DestinationError,
+    ExitCode,
+    MasterKeyError,
+    UsageError,
+    UserError,
+)
 from revcrypt.format.config import Config
 from revcrypt.format.keys import fingerprint
 from revcrypt.format.volume import Volume
@@ -132,7 +138,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
                 tree = take_sample(view, arguments.sample, seed)
                 drill = Drill(view, directory)
                 drill.seal(tree.sample)
-                outcomes = [_try(way, directory, drill) for way in ways]
+                outcomes = [_try(way, directory, drill, key) for way in ways]
     except OSError as error:
         raise DestinationError(
             f"cannot write the sample: {error.strerror}",
@@ -199,11 +205,16 @@ def _ways(
     return found[0], ways
 
 
-def _try(way: Way, directory: str, drill: Drill) -> Outcome:
+def _try(way: Way, directory: str, drill: Drill, expected: Key) -> Outcome:
     start = time.monotonic()
     result = problem = None
     try:
         key = way.open(directory)
+        if key.master_key != expected.master_key:
+            raise MasterKeyError(
+                "it is another master key, mistyped or of another backup; its "
+                f"fingerprint is {fingerprint(key.master_key)}"
+            )
         result = drill.open(Volume.open(key.master_key, key.features))
     except UserError as error:
         problem = str(error)
