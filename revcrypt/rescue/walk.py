@@ -288,10 +288,16 @@ def reason(error: OSError | DataError) -> str:
 
 
 def suggest(view: ForwardView, path: bytes) -> str | None:
-    """Return a path that is there and looks like *path*, which is not, for people."""
+    """Return a path that is there and looks like *path*, which is not, for people.
+
+    That may also be the end of it, where somebody has begun at the server's own root.
+    """
     view = view.with_report(lambda _: None)  # What is wrong with names has been told.
-    node = view.root
     names = path.split(b"/")
+    for start in range(1, len(names)):
+        if _is_there(view, names[start:]):
+            return printable(b"/".join(names[start:]))
+    node = view.root
     for depth, name in enumerate(names):
         try:
             shown = [os.fsdecode(child.shown_name) for child in view.entries(node)]
@@ -306,6 +312,16 @@ def suggest(view: ForwardView, path: bytes) -> str | None:
         path = b"/".join([*names[:depth], *map(os.fsencode, close)])
         return printable(path) if close else None
     return None
+
+
+def _is_there(view: ForwardView, names: Sequence[bytes]) -> bool:
+    node = view.root
+    try:
+        for name in names:
+            node, _ = view.lookup(node, name)
+    except (OSError, DataError):
+        return False
+    return True
 
 
 def measure(view: ForwardView) -> int:

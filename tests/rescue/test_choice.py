@@ -96,6 +96,8 @@ def test_links_among_chosen(
     [
         ("documents/leter.txt", "documents/letter.txt"),
         ("documnets/old", "documents"),
+        ("/srv/data/documents/letter.txt", "documents/letter.txt"),
+        ("data/documents/old", "documents/old"),
         ("zzz", None),
         ("documents/letter.txt/below", None),
         ("documents/*.docx", None),
@@ -113,7 +115,7 @@ def test_missing(
     """What is not there is told with what may be meant; the rest is restored."""
     said = restore("--json", copy, dest, asked, "big", status=ExitCode.FINDINGS)
     [finding] = findings(said.stdout)
-    assert (finding["kind"], finding["path"]) == ("missing", asked)
+    assert (finding["kind"], finding["path"]) == ("missing", asked.lstrip("/"))
     hint = f"did you mean {suggested}?" if suggested else "in the backup"
     assert finding["text"].endswith(hint)
     assert_restored({"big"}, plain, dest)
