@@ -178,7 +178,9 @@ class RecoveryFiles:
     def tell(self, recipients: Sequence[x509.Certificate]) -> None:
         """Say for whom the master key was sealed, and where it is."""
         for certificate in recipients:
-            log.info("opened by the private key of %s", certificates.name(certificate))
+            log.info(
+                "can be opened by the private key of %s", certificates.name(certificate)
+            )
         log.info("wrote %s, which the view shows, too", self.sealed)
 
 

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
                 with closing(_source(arguments, backup)) as source:
                     pair = Pair(source, view, metadata=arguments.metadata)
                     tally = Against(pair, shown.report, workers=jobs).run(on_tick)
-    _summarise(tally, shown)
+    _summarise(tally, shown, is_compared=arguments.against is not None)
     return shown.exit_code
 
 
@@ -117,7 +117,7 @@ def _source(arguments: argparse.Namespace, backup: Backup) -> ReverseView:
     return views.reverse_view(plaindir, backup.volume, shown, exclude=exclude)
 
 
-def _summarise(tally: Tally, shown: Findings) -> None:
+def _summarise(tally: Tally, shown: Findings, *, is_compared: bool) -> None:
     kinds = {kind.value: count for kind, count in shown.kinds.most_common()}
     if shown.as_json:
         shown.write(
@@ -131,5 +131,7 @@ def _summarise(tally: Tally, shown: Findings) -> None:
         )
         return
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    found = f"problems: {listed}" if kinds else "no problem"
+    # What is gone as a whole leaves no trace.
+    none = "no problem" if is_compared else "no problem with what is there"
+    found = f"problems: {listed}" if kinds else none
     log.info("read %d objects, %s; %s", tally.objects, human(tally.size), found)

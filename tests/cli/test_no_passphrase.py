@@ -40,7 +40,7 @@ def test_init_with_a_certificate(plain: Path, ada: tuple[Path, Path]) -> None:
     certificate, key = ada
     stdin = PASSPHRASE.encode()
     said = rescue("init", CHEAP, f"--recovery={certificate}", plain, stdin=stdin).stderr
-    assert "opened by the private key of CN=ada" in said
+    assert "can be opened by the private key of CN=ada" in said
     assert f"wrote {plain / REVERSE_CONFIG}.recovery.p7m" in said
     assert names(plain) == {"", ".recovery.p7m", ".recovery.pem"}
     config = f"--config={plain}"

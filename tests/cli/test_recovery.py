@@ -22,7 +22,7 @@ def test_every_key_restores(case: Case) -> None:
     """Sealed for three, each restores; with the config of the copy, another, or none."""
     said = add(case, *NAMES)
     for name in NAMES:
-        assert f"opened by the private key of CN={name}" in said
+        assert f"can be opened by the private key of CN={name}" in said
     copy = case.pull()
     assert (copy / SEALED).read_bytes() == (
         case.plain / f"{REVERSE_CONFIG}.recovery.p7m"

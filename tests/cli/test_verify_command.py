@@ -77,7 +77,9 @@ def test_whole(names: str, tmp_path: Path) -> None:
     assert said.stdout == b""
     assert said.stderr.startswith("revcrypt: info: read 6 objects, ")
     assert f" ({len(CONTENT) + 3} bytes)" in said.stderr
-    assert said.stderr.endswith("no problem\n")
+    assert said.stderr.endswith("no problem with what is there\n")
+    compared = rescue(*words, f"--against={case.plain}")
+    assert compared.stderr.endswith("no problem\n")
     assert rescue(*words, "-q") == (b"", "")
     findings, summary = json_lines(rescue(*words, "--json").stdout)
     assert findings == []
