@@ -71,6 +71,17 @@ def test_complaints(
         assert text.startswith(complaint or "")
 
 
+def test_errors_in_words() -> None:
+    """Answers that nothing is there are many, and no reason to worry."""
+    for fields, text in (
+        ({}, "none"),
+        ({"errors": {"ENODATA": 9, "EIO": 1}, "failures": 1}, "1 that count, of 10 ("),
+    ):
+        lines = list(status_text.lines("view", "source", told(**fields), []))
+        [line] = [line for line in lines if line.startswith("errors:")]
+        assert line.split(":")[1].strip().startswith(text)
+
+
 def test_in_words() -> None:
     """Those who have only looked into the root are no news; complaints come last."""
     unfinished = [
