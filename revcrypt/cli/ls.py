@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         nargs="*",
+        default=[],
         help="a plain path from the root of the backup (default: the root)",
     )
     add_format(parser)

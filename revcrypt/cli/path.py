@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         nargs="*",
+        default=[],
         help="a path from the root of DIR; in reverse views and their copies it need not "
         "exist (default: read paths from stdin, one a line)",
     )

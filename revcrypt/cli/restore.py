@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         nargs="*",
+        default=[],
         help="what to restore, by plain paths from the root of the backup; may contain "
         "wildcards as in .gitignore, such as 'home/*/Documents' or '**/*.odt' "
         "(default: everything)",

@@ -242,3 +242,11 @@ def test_mistyped_commands(word: str, hint: str) -> None:
     said = refused(ExitCode.USAGE, word, "copy")
     assert f"no command {word}" in said
     assert hint in said
+
+
+@pytest.mark.parametrize("words", [["restore", "copy"], ["ls"], ["path", "encrypt"]])
+def test_what_is_missing(words: list[str]) -> None:
+    """What may be left out is not demanded."""
+    message = refused(ExitCode.USAGE, *words)
+    assert "required: " in message
+    assert "PATH" not in message
