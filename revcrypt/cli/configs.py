@@ -4,7 +4,9 @@ import logging
 import os
 import resource
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -34,6 +36,8 @@ from revcrypt.view.shown_config import (
 from revcrypt.view.source import Source, open_regular
 
 _NO_FLAGS = Features()
+_LOOKED_AT = 1000
+"""Entries among which to look for the directory that was meant."""
 
 log = logging.getLogger(__name__)
 
@@ -144,10 +148,22 @@ def _what_instead(path: str) -> str:
             "name it with --config; only for a new backup, create one with revcrypt "
             f"init {directory}"
         )
+    near = _backup_near(directory or ".") if name == forward else None
+    if near is not None:
+        return f"there is one in {near}; did you mean that directory?"
     return (
         "name the config itself, with --config or instead of the directory, or give the "
         "master key with --masterkey"
     )
+
+
+def _backup_near(directory: str) -> str | None:
+    """Return a directory just above or below one that has the config of a backup."""
+    name = os.fsdecode(CONFIG_NAME)
+    near = [os.path.normpath(os.path.join(directory, ".."))]
+    with suppress(OSError), os.scandir(directory) as entries:
+        near += [entry.path for entry in islice(entries, _LOOKED_AT)]
+    return next((p for p in near if os.path.isfile(os.path.join(p, name))), None)
 
 
 def unlock(

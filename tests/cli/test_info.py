@@ -175,6 +175,21 @@ def test_missing(tmp_path: Path) -> None:
         assert f"cannot read config {named}: No such file" in said
 
 
+def test_near_by(tmp_path: Path) -> None:
+    """Who is in the directory above or below the right one is told which it is."""
+    backup = tmp_path / "backups" / "data"
+    (backup / "below").mkdir(parents=True)
+    (backup / CONFIG).write_text(BY_ID["reverse"]["text"])
+    for directory, meant in (
+        (backup.parent, backup),
+        (backup / "below", backup),
+        (tmp_path, None),
+    ):
+        said = rescue("info", directory, status=ExitCode.CONFIG_UNREADABLE).stderr
+        hint = f"there is one in {meant}; did you mean that directory?"
+        assert (hint in checked(said)) == (meant is not None)
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
