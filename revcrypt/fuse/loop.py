@@ -84,6 +84,8 @@ class EagerTrio:
         self._registered = False
         self._closing = False
         self._burst = 0
+        self._gives_way = False
+        """Whether a task lets others than those that take requests have a turn."""
         self._is_quick = True
         """Whether the last request came soon."""
         self._respite = 0.0
@@ -125,7 +127,14 @@ class EagerTrio:
         self._burst += 1
         if self._burst >= BURST:
             self._burst = 0
-            await trio.lowlevel.checkpoint()
+            self._gives_way = True
+            try:
+                await trio.lowlevel.checkpoint()
+            finally:
+                self._gives_way = False
+        # Else each of all tasks would have its own burst before anything else had a turn.
+        while self._gives_way:
+            await self._parked.park()
         timeout = 0 if self._waiting else NAP_MS
         while not self._has_request(fd, timeout):
             timeout = 0

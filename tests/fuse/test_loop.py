@@ -4,6 +4,7 @@ import os
 import select
 import socket
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 import trio
@@ -65,6 +66,36 @@ async def test_a_waiting_request_is_taken_at_once(
             # Which of two tasks goes first in a turn is trio's choice.
             assert number // BURST - 1 <= turns <= number // BURST
         nursery.cancel_scope.cancel()
+
+
+async def test_all_tasks_together_give_way(
+    eager: EagerTrio, pipe: tuple[int, int]
+) -> None:
+    """However many take requests, others have a turn after so many requests of all."""
+    read_fd, write_fd = pipe
+    os.write(write_fd, b"x" * (20 * BURST))
+    taken, turns = 0, []
+
+    async def take() -> None:
+        nonlocal taken
+        while True:
+            await eager.wait_readable(read_fd)
+            os.read(read_fd, 1)
+            taken += 1
+
+    async def watch() -> None:
+        while True:
+            turns.append(taken)
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(take)
+        nursery.start_soon(watch)
+        while taken < 20 * BURST:
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert max(later - sooner for sooner, later in pairwise(turns)) <= 2 * BURST
 
 
 async def test_a_look_in_between(
