@@ -15,7 +15,12 @@ from revcrypt.fuse.operations import Operations
 from revcrypt.view import mounts
 from revcrypt.view.nodes import Node, NodeTable, View
 from revcrypt.view.reverse import ReverseView
+from tests.clock import later
 from tests.view.trees import reverse_view
+
+__all__ = ["later"]
+
+pytestmark = pytest.mark.usefixtures("later")
 
 CTX = pyfuse3.RequestContext()
 NAMES = [b"ccc", b"a", b"ddd", b"bb", b"e"]
@@ -38,15 +43,6 @@ def source(tmp_path: Path) -> Path:
             for number in range(FILES):
                 (path / f"file {number}").write_bytes(bytes(number))
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Do everything when the last change is an hour ago."""
-    now = time.time_ns
-    with monkeypatch.context() as clock:
-        clock.setattr(time, "time_ns", lambda: now() + 3_600_000_000_000)
-        yield
 
 
 @pytest.fixture

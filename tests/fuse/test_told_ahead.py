@@ -11,11 +11,13 @@ import pytest
 from revcrypt.fuse.entries import TIMEOUT
 from revcrypt.fuse.operations import Operations
 from revcrypt.view.reverse import ReverseView
+from tests.clock import later
 from tests.view.trees import PLAINTEXT, cipher_size, reverse_view
 
 ROOT = pyfuse3.ROOT_INODE
 CTX = pyfuse3.RequestContext()
-HOUR_NS = 3_600_000_000_000
+
+__all__ = ["later"]
 
 
 @pytest.fixture
@@ -28,10 +30,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def view(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReverseView]:
+def view(path: Path, later: None) -> Iterator[ReverseView]:
     """A view an hour later, so that nothing has changed lately."""
-    now = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: now() + HOUR_NS)
     with reverse_view(path.parent.parent, PLAINTEXT) as view:
         yield view
 

@@ -12,7 +12,12 @@ import pytest
 
 from revcrypt.view import mounts
 from revcrypt.view.pages import are_in_memory, are_told
+from tests.clock import later
 from tests.view.trees import at, content, reverse_view
+
+__all__ = ["later"]
+
+pytestmark = pytest.mark.usefixtures("later")
 
 CONTENT = bytes(range(256)) * 400
 """25 pages."""
@@ -53,13 +58,6 @@ def asked(path: Path, *spans: tuple[int, int]) -> list[bool]:
     os.close(fd)
     assert str(path) not in Path("/proc/self/maps").read_text()
     return answers
-
-
-@pytest.fixture(autouse=True)
-def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do everything when the last change is an hour ago."""
-    now = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: now() + 3_600_000_000_000)
 
 
 def read(path: Path) -> bytes:
